@@ -1,8 +1,8 @@
-"""Tokens for a CTC aligner, and word times from its answer. Pure: no network, no audio.
+"""Make the tokens for a CTC aligner, and word times from the times of its tokens. Pure: no network, no audio.
 
-The network knows letters, but not all of them. A digit, a spoken symbol or a letter of another script becomes a
-wildcard, which matches any sound (as in WhisperX); an unspoken mark is left out. A word without any token left gets a
-time between its neighbours.
+The network does not have all letters. A digit, a spoken symbol or a letter of another script becomes a wildcard, which
+matches any sound (as in WhisperX); a mark that is not spoken is left out. A word without any token gets a time between
+its neighbours.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import NamedTuple
 from shared.documents.transcript import Segment, Word
 
 WILDCARD = -1
-SEPARATOR = "|"  # how these networks write the end of a word
-_SPOKEN = frozenset("%‰&@#§")  # punctuation by category, and read out
-_LONGEST_MS = 30_000
-_TOUCHING_MS = 300  # between two segments: the side on which the words lie is not known
+SEPARATOR = "|"  # the end of a word in the alphabets of these networks
+_SPOKEN = frozenset("%‰&@#§")  # punctuation by category, but read out
+_LONGEST_MS = 30_000  # of a group of segments without a window
+_TOUCHING_MS = 300  # segments with a shorter pause are one group: their words may lie on either side of it
 _PAD_MS = 200
-_UNPLACED_MS = 100  # for a word at the edge of what was found
+_UNPLACED_MS = 100  # of a word without tokens before the first or after the last word with some
 
 
 class Token(NamedTuple):
-    """A letter to find: its number in the network's alphabet, and its word; None for what stands between words."""
+    """A letter to find: its number in the network's alphabet, and the number of its word, None for a separator."""
 
     code: int
     word: int | None
 
 
 class Group(NamedTuple):
-    """Segments to find together, and the stretch of audio that holds all of them."""
+    """Segments that are aligned together, by number, and the stretch of audio that holds all of them."""
 
     segments: range
     start_ms: int
@@ -39,7 +39,7 @@ class Group(NamedTuple):
 
 
 def groups_of(segments: Sequence[Segment], duration_ms: int) -> list[Group]:
-    """Return segments that were heard in one window, and segments that touch, as far as `_LONGEST_MS` goes."""
+    """Return the segments in groups: those of one window together, and those that touch, up to `_LONGEST_MS`."""
     found: list[Group] = []
     for window, numbers in groupby(range(len(segments)), key=lambda number: segments[number].window):
         members = list(numbers)
@@ -64,7 +64,7 @@ def _touching(segments: Sequence[Segment], members: Sequence[int]) -> list[Group
 
 
 def _padded(groups: Sequence[Group], index: int, segments: Sequence[Segment], duration_ms: int) -> Group:
-    """Extend a stretch by a little of the pauses beside it; a window has its own."""
+    """Return the group with a part of the pauses beside it. A window has pauses already."""
     group = groups[index]
     if segments[group.segments.start].window:
         return group
@@ -75,7 +75,7 @@ def _padded(groups: Sequence[Group], index: int, segments: Sequence[Segment], du
 
 
 def tokens_of(words: Sequence[Word], alphabet: Mapping[str, int]) -> list[Token]:
-    """Return the letters of the words, in order; between two words with a space the separator, where the network has
+    """Return the letters of the words, in order, with a separator between two words with a space, if the alphabet has
     one."""
     tokens: list[Token] = []
     for number, word in enumerate(words):
@@ -91,18 +91,18 @@ def _letters(text: str) -> str:
 
 
 def _code(letter: str, alphabet: Mapping[str, int]) -> int | None:
-    """Return the letter's number, `WILDCARD` for one that the network does not know, None for a silent character."""
+    """Return the number of a letter, `WILDCARD` for one that is not in the alphabet, None for a silent character."""
     if letter in alphabet and letter != SEPARATOR:
         return alphabet[letter]
     is_spoken = letter in _SPOKEN or unicodedata.category(letter)[0] in "LNS"
     return WILDCARD if is_spoken else None
 
 
-def place(
+def place_words(
     words: Sequence[Word], tokens: Sequence[Token], spans: Sequence[tuple[int, int]], start_ms: int, end_ms: int
 ) -> list[Word]:
-    """Return the words at the places of their letters. `spans` are the tokens' times in ms, `start_ms` and `end_ms` the
-    stretch that was searched."""
+    """Return the words with the times of their letters. `spans` are the times of the tokens in ms; `start_ms` and
+    `end_ms` are the stretch that was aligned."""
     found: list[tuple[int, int] | None] = [None] * len(words)
     for token, (start, end) in zip(tokens, spans, strict=True):
         if token.word is not None:
@@ -117,7 +117,8 @@ def place(
 
 
 def interpolate(spans: Sequence[tuple[int, int] | None], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-    """Return the spans, with what is missing laid evenly between its neighbours. Expects one span at least."""
+    """Return the spans, with the missing ones spread evenly between their neighbours. There must be one span at
+    least."""
     filled: list[tuple[int, int]] = []
     for known, run in groupby(range(len(spans)), key=lambda index: spans[index] is not None):
         numbers = list(run)

@@ -1,4 +1,4 @@
-"""The speech decoder's own word times: nothing is measured again, stage `align` only makes them hold together."""
+"""Keep the word times of the speech decoder: stage `align` only makes them consistent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.stage import Device
 
 
 class DecoderTimes:
-    """Needs no model and no audio."""
+    """An engine without a model. It reads no audio."""
 
     languages: frozenset[str] | None = None
 

@@ -1,8 +1,8 @@
-"""Give each word its place: a transcript in, the same text with times that hold together out.
+"""Give each word its time: a transcript in, the same text with consistent times out.
 
-What follows may rely on it: segments in order and not overlapping; words in order, at least a millisecond long, not
-overlapping and inside their segment. A decoder's own times break each of these now and then. The text, the speakers
-and the ids stay as they are.
+Later stages may rely on this: segments are in order and do not overlap; words are in order, at least a millisecond
+long, inside their segment, and do not overlap. A decoder's own times break each of these rules at times. The text, the
+speakers and the ids stay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class AlignInputs(Files):
 
 
 class AlignParams(Params):
-    """How long a word may be."""
+    """Parameters of the stage."""
 
     longest_word_ms: int = Field(
         2_000, ge=100, description="a longer word is cut: its first part at the head of a segment, else its last"
@@ -44,15 +44,15 @@ AlignJob = Job[AlignInputs, AlignParams]
 
 
 class Engine(Protocol):
-    """A backend: return the words of each segment with better times, or with the times that they have."""
+    """A backend: it yields the words of each segment with better times, or with the times that they have."""
 
-    languages: frozenset[str] | None  # whose words it finds, BCP-47; None: any
+    languages: frozenset[str] | None  # that it can align, BCP-47; None: all
 
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]: ...
 
 
 def run(engine: Engine, job: AlignJob) -> AlignOutputs:
-    """Take the backend's times and make them hold together."""
+    """Align the words, and make their times consistent."""
     transcript = Transcript.read(job.inputs.transcript)
     _warn_of_others(engine, job, transcript)
     segments: list[Segment] = []
@@ -61,19 +61,19 @@ def run(engine: Engine, job: AlignJob) -> AlignOutputs:
         window = None if found else segment.window
         segments.append(segment.model_copy(update={"words": tuple(words), "window": window}))
         job.progress(len(segments) / len(transcript.segments))
-    aligned = settle(segments, transcript.duration_ms, job.params.longest_word_ms)
+    aligned = make_consistent(segments, transcript.duration_ms, job.params.longest_word_ms)
     return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
 
 
 def stub(job: AlignJob) -> AlignOutputs:
-    """Return the transcript with its own times, settled; this needs no library."""
+    """Write the transcript with its own times, made consistent."""
     transcript = Transcript.read(job.inputs.transcript)
-    aligned = settle(transcript.segments, transcript.duration_ms, job.params.longest_word_ms)
+    aligned = make_consistent(transcript.segments, transcript.duration_ms, job.params.longest_word_ms)
     return _write(job, transcript, transcript.model_copy(update={"segments": aligned}))
 
 
 def _warn_of_others(engine: Engine, job: AlignJob, transcript: Transcript) -> None:
-    """Say for which languages there is nothing to find words with."""
+    """Warn of the languages that the backend cannot align."""
     if engine.languages is None:
         return
     spoken = {primary(segment.language or transcript.language) for segment in transcript.segments}
@@ -81,22 +81,23 @@ def _warn_of_others(engine: Engine, job: AlignJob, transcript: Transcript) -> No
         job.warn(f"no aligner for {english_name(language)}: its words keep the times that the decoder gave them")
 
 
-def settle(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) -> tuple[Segment, ...]:
-    """Return the segments with times that hold together, changed as little as that allows.
+def make_consistent(segments: Sequence[Segment], duration_ms: int, longest_word_ms: int) -> tuple[Segment, ...]:
+    """Return the segments with consistent times, changed as little as possible.
 
-    Only where there are more words than milliseconds do times go past `duration_ms`. Settling twice changes nothing.
+    Times go past `duration_ms` only if there are more words than milliseconds. A second call changes nothing.
     """
     clipped = [_clip(segment, longest_word_ms) for segment in segments]
     needs = [max(1, len(segment.words)) for segment in clipped]
     wants = [(segment.start_ms, segment.end_ms) for segment in clipped]
-    places = fit(wants, needs, 0, max(duration_ms, sum(needs)))
+    places = fit_spans(wants, needs, 0, max(duration_ms, sum(needs)))
     return tuple(_place(segment, *place) for segment, place in zip(clipped, places, strict=True))
 
 
-def fit(wants: Sequence[tuple[int, int]], needs: Sequence[int], low: int, high: int) -> list[tuple[int, int]]:
-    """Return spans as close to what they want as order, `low`, `high` and the length that each needs allow.
+def fit_spans(wants: Sequence[tuple[int, int]], needs: Sequence[int], low: int, high: int) -> list[tuple[int, int]]:
+    """Return spans as close to `wants` as possible: in order, between `low` and `high`, each at least as long as its
+    number in `needs`.
 
-    Two that overlap meet in the middle. Expects `sum(needs) <= high - low`.
+    Two spans that overlap meet in the middle. `sum(needs)` must not be above `high - low`.
     """
     latest = [high - rest for rest in reversed(list(accumulate(reversed(needs), initial=0)))]
     starts = [start for start, _ in wants]
@@ -114,9 +115,9 @@ def fit(wants: Sequence[tuple[int, int]], needs: Sequence[int], low: int, high: 
 
 
 def _clip(segment: Segment, longest_ms: int) -> Segment:
-    """Cut words that are too long, and draw the segment's ends to its words.
+    """Return a segment with its long words shortened, and with the times of its words.
 
-    Whisper stretches a word over the silence beside it: the first one to the left, any other to the right.
+    Whisper stretches a word over the silence beside it: the first word to the left, any other to the right.
     """
     if not segment.words:
         return segment
@@ -133,7 +134,7 @@ def _clip(segment: Segment, longest_ms: int) -> Segment:
 
 def _place(segment: Segment, start: int, end: int) -> Segment:
     wants = [(word.start_ms, word.end_ms) for word in segment.words]
-    spans = fit(wants, [1] * len(wants), start, end)
+    spans = fit_spans(wants, [1] * len(wants), start, end)
     words = tuple(
         word.model_copy(update={"start_ms": first, "end_ms": last})
         for word, (first, last) in zip(segment.words, spans, strict=True)

@@ -1,8 +1,8 @@
-"""Word times by forced alignment, with WhisperX: a wav2vec 2.0 network for the language says which letter sounds when,
-and the cheapest way through its answer that spells the text says where each word is (Kürzinger et al. 2020).
+"""Time words by forced alignment, with WhisperX.
 
-The library's own `align` cuts text into words and sentences once more, and leaves some out; here the words are those of
-the transcript, all of them.
+A wav2vec 2.0 network for the language gives the probability of each letter at each time. The most probable path that
+spells the text gives the times of its words (Kürzinger et al. 2020). The library's own `align` divides the text into
+words and sentences again, and leaves some out; this backend aligns all words of the transcript.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from whisperx.alignment import DEFAULT_ALIGN_MODELS_TORCH, backtrack, get_trelli
 from shared.documents.transcript import Transcript, Word
 from shared.stage import Device
 from shared.text.language import primary
-from stages.align.ctc_words import WILDCARD, Group, Token, groups_of, place, tokens_of
+from stages.align.ctc_words import WILDCARD, Group, Token, groups_of, place_words, tokens_of
 from stages.toolkit.ahead import ahead
 from stages.toolkit.audio.waveform import Samples, Waveform, open_speech
 
-_SHORTEST = 400  # samples: what the network's first layers see at once
-_BLANKS = ("[pad]", "<pad>")  # what the blank of CTC is called; without either it is number 0
+_SHORTEST = 400  # samples: the receptive field of the network's first layers
+_BLANKS = ("[pad]", "<pad>")  # names of the CTC blank; without either it is number 0
 
 
 class Aligner:
@@ -38,8 +38,8 @@ class Aligner:
         self._blank = next((alphabet[name] for name in _BLANKS if name in alphabet), 0)
 
     def spans(self, emission: torch.Tensor, tokens: Sequence[Token], length: int) -> list[tuple[int, int]] | None:
-        """Return when each letter sounds, in ms from the beginning of `length` samples; None if they cannot all be said
-        in that time."""
+        """Return the times of the letters, in ms from the beginning of `length` samples; None if there are more letters
+        than frames or no path spells them."""
         codes = [token.code if token.code != WILDCARD else emission.size(1) - 1 for token in tokens]
         if len(codes) > emission.size(0):
             return None
@@ -51,8 +51,8 @@ class Aligner:
         return [(round(letter.start * ms), round(letter.end * ms)) for letter in letters]
 
     def emission(self, samples: Samples) -> torch.Tensor:
-        """Return float32[frames, letters + 1]: log probabilities; the last is the wildcard's, equal to the best
-        letter's."""
+        """Return the log probabilities, float32[frames, letters + 1]. The last column is the wildcard's: that of the
+        most probable letter."""
         sound = torch.from_numpy(samples)[None]
         sound = torch.nn.functional.pad(sound, (0, max(_SHORTEST - sound.shape[1], 0))).to(self._device)
         with torch.inference_mode():
@@ -63,8 +63,8 @@ class Aligner:
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A group of segments with its words and, unless there is nothing to find, what an aligner heard in it."""
+class _Emission:
+    """A group of segments with its words and the aligner's output for it; none if there is nothing to align."""
 
     group: Group
     words: Sequence[Word]
@@ -73,35 +73,35 @@ class _Heard:
     emission: torch.Tensor | None = None
     length: int = 0
 
-    def placed(self) -> Sequence[Word]:
-        """Return the words where their letters were found; unchanged if they were not."""
+    def timed_words(self) -> Sequence[Word]:
+        """Return the words with the times of their letters; unchanged if these were not found."""
         if self.aligner is None or self.emission is None:
             return self.words
         spans = self.aligner.spans(self.emission, self.tokens, self.length)
         if spans is None:
             return self.words
         times = [(self.group.start_ms + start, self.group.start_ms + end) for start, end in spans]
-        return place(self.words, self.tokens, times, self.group.start_ms, self.group.end_ms)
+        return place_words(self.words, self.tokens, times, self.group.start_ms, self.group.end_ms)
 
 
 class WhisperXAligner:
-    """The aligners there are, by language. With `beside`, a network hears the next group while the letters of the last
-    are searched: the search is Python on one core, and a card would wait for it."""
+    """The aligners by language. With `ahead_of_search`, a network processes the next group during the search for the
+    letters of the last one: the search is Python on one core, and a card would wait for it."""
 
-    def __init__(self, aligners: Mapping[str, Aligner], *, beside: bool) -> None:
-        self._aligners, self._beside = aligners, beside
+    def __init__(self, aligners: Mapping[str, Aligner], *, ahead_of_search: bool) -> None:
+        self._aligners, self._ahead_of_search = aligners, ahead_of_search
         self.languages: frozenset[str] | None = frozenset(aligners)
 
     def align(self, audio: Path, transcript: Transcript) -> Iterator[Sequence[Word]]:
-        """Return the words of each segment with the times at which they were found; a word that was not found keeps
-        its times."""
-        heard = self._hear(open_speech(audio), transcript)
-        for heard_group in ahead(heard) if self._beside else heard:
-            found = iter(heard_group.placed())
-            for number in heard_group.group.segments:
+        """Yield the words of each segment with the times at which they were found. A word that was not found keeps its
+        times."""
+        emissions = self._emissions(open_speech(audio), transcript)
+        for emission in ahead(emissions) if self._ahead_of_search else emissions:
+            found = iter(emission.timed_words())
+            for number in emission.group.segments:
                 yield [next(found) for _ in transcript.segments[number].words]
 
-    def _hear(self, waveform: Waveform, transcript: Transcript) -> Iterator[_Heard]:
+    def _emissions(self, waveform: Waveform, transcript: Transcript) -> Iterator[_Emission]:
         for group in groups_of(transcript.segments, waveform.duration_ms):
             segments = [transcript.segments[number] for number in group.segments]
             words = [word for segment in segments for word in segment.words]
@@ -109,21 +109,21 @@ class WhisperXAligner:
             tokens = tokens_of(words, aligner.alphabet) if aligner else ()
             samples = waveform.read(group.start_ms, group.end_ms)
             if aligner and tokens and len(samples):
-                yield _Heard(group, words, aligner, tokens, aligner.emission(samples), len(samples))
+                yield _Emission(group, words, aligner, tokens, aligner.emission(samples), len(samples))
             else:
-                yield _Heard(group, words)
+                yield _Emission(group, words)
 
 
 def load(models: Mapping[str, Path], device: Device) -> WhisperXAligner:
     """Load the aligner of each language in `models`, from its folder."""
     torch.set_num_threads(device.threads)
     aligners = {language: _load(language, folder, device) for language, folder in models.items()}
-    return WhisperXAligner(aligners, beside=device.kind != "cpu")
+    return WhisperXAligner(aligners, ahead_of_search=device.kind != "cpu")
 
 
 def _load(language: str, folder: Path, device: Device) -> Aligner:
-    """Load the network: a folder with a configuration is of transformers; else it holds the file that a torchaudio
-    bundle names."""
+    """Load a network with transformers if its folder has a configuration, else with the torchaudio bundle that names
+    its file. Raises `ValueError` if there is no such bundle."""
     if (folder / "config.json").exists():
         network, metadata = load_align_model(language, device.kind, model_name=str(folder), model_cache_only=True)
     else:

@@ -1,4 +1,4 @@
-"""Decides whether the two channels of a recording hold different people, as calls and interviews are recorded."""
+"""Decide whether the two channels of a recording hold different people, as in many calls and interviews."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from itertools import starmap
 from shared.documents.channel_levels import ChannelLevels
 
 FRAME_MS = 50
-SILENT_DB = -120  # in place of minus infinity
-APART_DB = 12  # one channel is this much louder where only its person speaks; a call leaks less to the other side
-_CORRELATED = 0.4  # channels of a film hold the same dialogue, 0.7 and more; a leak of -20 dB makes 0.2 of a call
-_LOUD_DB = 35  # a frame counts if it is not quieter than this below the loud ones
-_APART_SHARE = 0.8  # the rest is talk at the same time
-_EACH_SHARE = 0.05
+SILENT_DB = -120  # instead of minus infinity
+APART_DB = 12  # the person's channel is so much louder while only that person speaks; the leak of a call is quieter
+_CORRELATED = 0.4  # channels of a film have the same dialogue and 0.7 or more; a call with a leak of -20 dB has 0.2
+_LOUD_DB = 35  # a frame counts if it is not farther below the loud ones
+_APART_SHARE = 0.8  # of the frames; in the rest, both people speak
+_EACH_SHARE = 0.05  # of the frames, for each person
 
 
-def may_be_apart(channel_db: Sequence[float], mix_db: float | None) -> bool:
-    """Tell whether two channels may hold different people, by the levels of the whole: the sum of two signals has the
-    power of both, and twice what they share. It costs nothing, so that only such files are decoded again."""
+def may_hold_two_people(channel_db: Sequence[float], mix_db: float | None) -> bool:
+    """Tell whether two channels may hold different people, by the levels of the whole file. The sum of two signals has
+    the power of both plus twice the power that they share. This is cheap, so only such files are decoded again."""
     if len(channel_db) != 2 or mix_db is None or min(channel_db) <= SILENT_DB / 2:
         return False
     left, right, mix = (10 ** (level / 10) for level in (*channel_db, mix_db))
@@ -27,8 +27,8 @@ def may_be_apart(channel_db: Sequence[float], mix_db: float | None) -> bool:
     return abs(shared) <= _CORRELATED
 
 
-def are_apart(levels: ChannelLevels) -> bool:
-    """Tell whether one channel alone sounds in most frames, now this and now that one."""
+def hold_two_people(levels: ChannelLevels) -> bool:
+    """Tell whether in most frames only one channel has sound, and each channel in some of them."""
     louder = list(starmap(max, zip(levels.left, levels.right, strict=True)))
     if not louder:
         return False

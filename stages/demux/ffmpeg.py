@@ -1,11 +1,10 @@
-"""Decodes one audio track with ffmpeg: 16 kHz mono for speech, and stereo beside it, in one pass.
+"""Decode an audio track with ffmpeg: 16 kHz mono for speech, and stereo besides, in one pass.
 
-Two things in here are not in any recipe, and both shift a whole transcript when they are missing. For MPEG-TS, ffmpeg
-takes the start of the tracks *it was asked for* as time 0, so the picture is asked for too and thrown away. And when a
-broadcast changes its channels midway, ffmpeg builds the filters again and `first_pts=0` pads from 0 a second time, so
-such a track is decoded once with its timestamps and padded in a second run. A stream without a container has no
-timestamps to keep: ffmpeg counts them by the first rate, so after a change of rate they are wrong, and only the samples
-tell the time.
+Two details are easily forgotten, and without either a whole transcript is shifted. For MPEG-TS, ffmpeg takes the start
+of the *requested* tracks as time 0, so the picture is requested too and discarded. If a broadcast changes its channels
+midway, ffmpeg builds the filters again and `first_pts=0` pads from 0 a second time; so such a track is decoded once
+with its timestamps and padded in a second run. A stream without a container has no timestamps: ffmpeg counts them by
+the first rate, so they are wrong after a change of rate, and only the number of samples gives the time.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from shared.documents.channel_levels import ChannelLevels
 from shared.documents.media import Probe
 from shared.stage import Device, StageError
 from stages.demux.channels import FRAME_MS, SILENT_DB
-from stages.demux.promised import promised_ms
+from stages.demux.header_length import header_length_ms
 from stages.demux.stage import SPEECH_RATE, Extracted, Extraction
 from stages.toolkit.media import ffmpeg
 from stages.toolkit.media.probe import probe
 
-_MOST_NAMED_CHANNELS = 8  # beyond 7.1, ffmpeg 5 knows no mix for most layouts
-# `astats` takes 7 of the 9 ns that a sample costs, and `volumedetect` 1: after the first minute or so it is asked for
-# one frame in eight. Two hours of stereo take 14 CPU-seconds in place of 27.
+_MOST_NAMED_CHANNELS = 8  # beyond 7.1, ffmpeg 5 has no mix for most layouts
+# `astats` takes 7 of the 9 ns that a sample costs, and `volumedetect` 1. So after the first minute or so, `astats` gets
+# one frame in eight: two hours of stereo take 14 CPU-seconds instead of 27.
 _MEASURE = (
     "volumedetect@count,aselect='lt(n,2000)+not(mod(n,8))',"
     "astats@channels=measure_perchannel=RMS_level:measure_overall=none"
@@ -37,19 +36,19 @@ _LEVEL = re.compile(r"\[astats@channels @ (\w+)\] RMS level dB: (\S+)")
 _MIX_LEVEL = re.compile(r"\[volumedetect@mix @ \w+\] mean_volume: (\S+) dB")
 _FRAME_LEVEL = re.compile(r"lavfi\.astats\.([12])\.RMS_level=(\S+)")
 _LEVEL_RATE = 4_000
-_ON_TIME = ":async=1:first_pts=0"  # silence where the timestamps have a hole
+_ON_TIME = ":async=1:first_pts=0"  # fills gaps of the timestamps with silence
 _WAV = ("-c:a", "pcm_s16le", "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact", "-rf64", "auto")
 
 
 class FfmpegDemux:
-    """The engine: holds nothing but the program's path."""
+    """The engine, with the path of the program."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
     def probe(self, media: Path) -> Probe:
         """Describe the tracks of a file."""
-        return probe(media).model_copy(update={"promised_ms": promised_ms(media)})
+        return probe(media).model_copy(update={"promised_ms": header_length_ms(media)})
 
     def extract(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
         """Decode the track, and measure its channels and their mix."""
@@ -64,7 +63,8 @@ class FfmpegDemux:
         return Extracted(self._complaint(ended), tuple(channels), max(mixes, default=None), samples)
 
     def _extract_changing(self, extraction: Extraction, progress: Callable[[float], None]) -> Extracted:
-        """Return no levels: they are measured for each stretch between two changes."""
+        """Decode a track that changes its format. Its levels are not returned: ffmpeg measures them from change to
+        change."""
         if not extraction.has_clock:
             return Extracted(self._complaint(self._run(extraction, extraction_arguments(extraction, ""), progress)))
         between = extraction.speech.with_name("between.mkv")
@@ -76,7 +76,7 @@ class FfmpegDemux:
         return Extracted(self._complaint(ended))
 
     def channel_levels(self, extraction: Extraction) -> ChannelLevels:
-        """Decode the track once more, and measure its two channels frame by frame."""
+        """Decode the track once more, and return the levels of its two channels frame by frame."""
         listed = extraction.speech.with_name("levels.txt")
         try:
             self._run(extraction, _level_arguments(extraction, listed), lambda done: None)
@@ -85,8 +85,8 @@ class FfmpegDemux:
             listed.unlink(missing_ok=True)
 
     def _complaint(self, ended: ffmpeg.Ended) -> str | None:
-        """Return the reason why ffmpeg could not go on, and which ffmpeg that was: another may decode what this one
-        cannot. None where it went through; damage inside a file does not end it."""
+        """Return the reason why ffmpeg could not go on, and the version of ffmpeg, because another one may be able to;
+        None if it succeeded. Damage inside a file does not end it."""
         return None if ended.status == 0 else f"{ended.reason()}, says {ffmpeg.named(self._program)}"
 
     def _run(self, extraction: Extraction, arguments: list[str], progress: Callable[[float], None]) -> ffmpeg.Ended:
@@ -108,13 +108,13 @@ class FfmpegDemux:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegDemux:
-    """Return the engine; there is no model."""
+    """Return the engine; there is no model to load."""
     return FfmpegDemux(ffmpeg.find_ffmpeg())
 
 
 def extraction_arguments(extraction: Extraction, on_time: str = _ON_TIME) -> list[str]:
-    """Return ffmpeg's arguments for one pass: the speech, the stereo beside it, the measures of the track as it is, and
-    every other track to a null output, because it defines time 0."""
+    """Return ffmpeg's arguments for one pass: the speech, the stereo, the measurements of the unchanged track, and all
+    other tracks to a null output, because they define time 0."""
     stream = ["-map", f"0:{extraction.track.index}"]
     speech = ",".join(
         [
@@ -133,7 +133,8 @@ def extraction_arguments(extraction: Extraction, on_time: str = _ON_TIME) -> lis
 
 
 def _level_arguments(extraction: Extraction, listed: Path) -> list[str]:
-    """Return the arguments that list the level of each channel for each frame. Voices are heard below 2 kHz too."""
+    """Return the arguments that list the level of each channel for each frame, at a low rate: voices are loudest below
+    2 kHz."""
     measures = "metadata=1:reset=1:measure_perchannel=RMS_level:measure_overall=none"
     filters = [
         f"aresample={_LEVEL_RATE}{_ON_TIME}", f"asetnsamples=n={_LEVEL_RATE * FRAME_MS // 1000}:p=0",
@@ -153,7 +154,7 @@ def _frame_levels(listed: Path) -> ChannelLevels:
 
 
 def _timed_arguments(extraction: Extraction, between: Path) -> list[str]:
-    """Decode with timestamps into a file of one unchanging format."""
+    """Return the arguments that decode with timestamps into a file of one format."""
     arguments = [*ffmpeg.reading(extraction.media)]
     for rate, layout in _formats(extraction):
         fixed = f"aresample={rate},aformat=sample_fmts=s16:sample_rates={rate}:channel_layouts={layout}"
@@ -162,7 +163,8 @@ def _timed_arguments(extraction: Extraction, between: Path) -> list[str]:
 
 
 def _on_time_arguments(extraction: Extraction, between: Path) -> list[str]:
-    # -copyts: the file's own first timestamp is the very delay that has to become silence.
+    """Return the arguments that write the decoded file with silence in its gaps."""
+    # -copyts: the file's first timestamp is the delay that must become silence.
     arguments = ["-copyts", "-protocol_whitelist", ffmpeg.PROTOCOLS, "-i", ffmpeg.address(between)]
     for number, (rate, _) in enumerate(_formats(extraction)):
         target = extraction.full if number and extraction.full else extraction.speech
@@ -176,7 +178,7 @@ def _formats(extraction: Extraction) -> list[tuple[int, str]]:
 
 
 def _mix(extraction: Extraction, channels: int) -> list[str]:
-    """Return the filters that choose or average channels, where ffmpeg's own mix is not wanted or not known."""
+    """Return the filters that choose or average channels; none if ffmpeg's own mix is to be used."""
     layout = "mono" if channels == 1 else "stereo"
     if extraction.channel is not None:
         source = f"c{extraction.channel}"
@@ -201,9 +203,9 @@ def _clock(extraction: Extraction) -> list[str]:
 
 
 def _channel_levels(lines: tuple[str, ...]) -> dict[str, list[float]]:
-    """Return the levels of the channels by filter: a second filter means that the track changed its format."""
+    """Return the levels of the channels by filter. A second filter means that the track changed its format."""
     levels: dict[str, list[float]] = {}
     for line in lines:
-        if (found := _LEVEL.search(line)) and "nan" not in found[2]:  # which a filter says that saw no sound
+        if (found := _LEVEL.search(line)) and "nan" not in found[2]:  # a filter without sound reports `nan`
             levels.setdefault(found[1], []).append(float(found[2]))
     return levels

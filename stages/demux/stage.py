@@ -1,6 +1,7 @@
-"""Take the sound out of a media file: what the later stages listen to, and what is in the container.
+"""Take the sound out of a media file for the later stages, and describe the tracks of the file.
 
-Time 0 of the sound is time 0 of the container's presentation: a track that starts late begins with silence.
+Time 0 of the sound is time 0 of the container's presentation: the sound of a track that starts late begins with
+silence.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage
 from shared.text.language import primary
 from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
-from stages.demux.channels import are_apart, may_be_apart
+from stages.demux.channels import hold_two_people, may_hold_two_people
 
 SPEECH_RATE = 16_000
 _BYTES_PER_SAMPLE = 2
 
-# A mix this far below its loudest channel has lost it. Measured: speech in one of 8 channels loses 16 dB in an ordinary
-# mix, in one of 16 it loses 20; speech against its own inverse loses 18 to 30 dB where the gains differ by a tenth, and
-# 50 and more where they are equal, in PCM, AAC, MP3, Opus and AC-3.
+# A mix so far below its loudest channel has lost that channel. Speech in one of 8 channels loses 16 dB in an ordinary
+# mix, and in one of 16 it loses 20. Speech against its own inverse loses 18 to 30 dB if the gains differ by a tenth,
+# and 50 and more if they are equal, in PCM, AAC, MP3, Opus and AC-3.
 CANCELLED_DB = 20.0
 _AUDIBLE_DB = -70.0
 
@@ -39,7 +40,7 @@ class DemuxInputs(Files):
 
 
 class DemuxParams(Params):
-    """The track to take, and its sample rates. A number is stronger than a language."""
+    """The track to take, and the sample rates. `audio_track` prevails over `audio_language`."""
 
     audio_track: int | None = Field(None, ge=0, description="number of the audio track, from 0 among the audio tracks")
     audio_language: str | None = Field(None, description="language of the audio track to take, BCP-47")
@@ -53,7 +54,7 @@ class DemuxParams(Params):
 class DemuxOutputs(Files):
     """`media`: `shared.documents.media.Media`; `speech`: 16 kHz mono WAV; `full`: stereo WAV at `full_rate`.
 
-    `channels`: `shared.documents.channel_levels.ChannelLevels`, where two channels hold different people.
+    `channels`: `shared.documents.channel_levels.ChannelLevels`, if the two channels hold different people.
     """
 
     media: Path
@@ -82,12 +83,12 @@ class Extraction:
 
 @dataclass(frozen=True)
 class Extracted:
-    """How it went. Levels are in dB of full scale; empty where the backend could not measure them."""
+    """The result of an extraction. Levels are in dB of full scale; they are missing if they could not be measured."""
 
-    complaint: str | None = None  # what the decoder said when it could not go on
+    complaint: str | None = None  # the decoder's message if it could not go on
     channel_db: tuple[float, ...] = ()
     mix_db: float | None = None
-    heard_samples: int | None = None  # that came out of the decoder, before silence is put where there were none
+    decoded_samples: int | None = None  # from the decoder, before gaps are filled with silence
 
 
 class Engine(Protocol):
@@ -99,7 +100,8 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
-    """Choose a track, decode it, and say what is odd about the file."""
+    """Choose a track, decode it, and warn of faults of the file. Raises `StageError` for a file without usable
+    sound."""
     media = job.inputs.media
     require_regular_file(media)
     probe = engine.probe(media)
@@ -131,7 +133,7 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
         )
     _rescue_cancelled(engine, job, extraction, extracted, probe.low_frequency.get(track.index))
     _compare_lengths(job, probe, track, decoded_ms, extracted.complaint)
-    _count_missing(job, probe, track, decoded_ms, extracted.heard_samples)
+    _count_missing(job, probe, track, decoded_ms, extracted.decoded_samples)
     document = Media(
         container=probe.container,
         start_ms=probe.start_ms,
@@ -149,7 +151,8 @@ def run(engine: Engine, job: DemuxJob) -> DemuxOutputs:
 
 
 def require_regular_file(media: Path) -> None:
-    """Refuse anything but a readable, non-empty, regular file, without opening it: a fifo would block forever."""
+    """Raise `StageError` unless `media` is a readable, non-empty, regular file. Other kinds are not opened, because a
+    named pipe would block forever."""
     try:
         status = media.stat()
     except FileNotFoundError:
@@ -170,7 +173,7 @@ def require_regular_file(media: Path) -> None:
 
 
 def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track, str]:
-    """Return the audio track to take, and why."""
+    """Return the audio track to take, and the reason. Raises `StageError` if there is no such track."""
     audio = _audio(probe.tracks)
     if not audio:
         found = ", ".join(f"{track.kind} ({track.codec})" for track in probe.tracks) or "no tracks at all"
@@ -187,7 +190,8 @@ def choose_track(media: Path, probe: Probe, params: DemuxParams) -> tuple[Track,
 
 
 def describe(track: Track, number: int) -> str:
-    """Return a track as a message names it: `track 1 (hi, ac3, 6 channels, "Director's commentary", default)`."""
+    """Return the description of a track in messages: `track 1 (hi, ac3, 6 channels, "Director's commentary",
+    default)`."""
     parts = [track.language or "language unknown", track.codec]
     parts += [f"{track.channels} channels"] if track.channels else []
     parts += [f'"{track.title}"'] if track.title else []
@@ -196,10 +200,9 @@ def describe(track: Track, number: int) -> str:
 
 
 def wav_length_ms(path: Path, bytes_per_second: int) -> int:
-    """Return the length of a PCM WAV file from its size, which is right where the header's 32 bits are not; 0 for no
-    file.
+    """Return the length of a PCM WAV file from its size; 0 if there is no file.
 
-    `wave` cannot read RF64, which ffmpeg writes above 4 GiB.
+    The header's 32 bits are too small for a long file, and `wave` cannot read RF64, which ffmpeg writes above 4 GiB.
     """
     if not path.is_file():
         return 0
@@ -214,7 +217,7 @@ def wav_length_ms(path: Path, bytes_per_second: int) -> int:
 
 
 def lone_channel(extracted: Extracted, low_frequency: int | None) -> int | None:
-    """Return the channel to take alone, because the mix has lost it; None where the mix is good."""
+    """Return the channel to take instead of the mix, because the mix has lost it; None if the mix is good."""
     levels = {n: level for n, level in enumerate(extracted.channel_db) if n != low_frequency}
     if extracted.mix_db is None or len(levels) < 2:
         return None
@@ -224,9 +227,10 @@ def lone_channel(extracted: Extracted, low_frequency: int | None) -> int | None:
 
 
 def declared_length_ms(probe: Probe, track: Track, decoded_ms: int) -> int | None:
-    """Return the end of the track as the container declares it, from time 0; None where it declares none.
+    """Return the end of the track from time 0 as the container declares it; None if it declares none.
 
-    Matroska writers disagree whether a track's length counts the delay before it, so the reading that fits is taken.
+    Matroska writers disagree on whether a track's length includes the delay before it, so the reading that fits better
+    is taken.
     """
     if probe.promised_ms is not None:
         return probe.promised_ms
@@ -263,12 +267,12 @@ def _track_in(language: str, media: Path, probe: Probe, audio: tuple[Track, ...]
 
 
 def _preferred(probe: Probe, audio: tuple[Track, ...]) -> tuple[Track, str]:
-    """Return the track to take. More channels do not count: the order is the author's choice, and dialogue is the
-    same in stereo and 5.1."""
+    """Return the track to take, and the reason. The number of channels does not count: the order is the author's
+    choice, and the dialogue is the same in stereo and 5.1."""
     if len(audio) == 1:
         return audio[0], "the only one"
 
-    # Before the default flag: many files flag every track, and users want a commentary only if they ask for it.
+    # This comes before the default flag: many files flag every track, and users want a commentary only on request.
     plain = [track for track in audio if not track.commentary and track.index not in probe.described] or list(audio)
     default = [track for track in plain if track.default]
     reason = "default" if len(default) == 1 else "the first default" if default else "the first"
@@ -291,13 +295,13 @@ def _rescue_cancelled(
 
 
 def _channels(engine: Engine, job: DemuxJob, extraction: Extraction, extracted: Extracted) -> Path | None:
-    """Write how loud each channel is over time where the two hold different people."""
-    if not may_be_apart(extracted.channel_db, extracted.mix_db):
+    """Write the levels of the channels over time if the two hold different people; return None otherwise."""
+    if not may_hold_two_people(extracted.channel_db, extracted.mix_db):
         return None
     levels = engine.channel_levels(extraction)
-    apart = are_apart(levels)
-    job.note("person_per_channel", apart)
-    return levels.write(job.out_dir / "channels.json") if apart else None
+    two_people = hold_two_people(levels)
+    job.note("person_per_channel", two_people)
+    return levels.write(job.out_dir / "channels.json") if two_people else None
 
 
 def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, complaint: str | None) -> None:
@@ -311,19 +315,18 @@ def _compare_lengths(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int,
         job.warn(f"{warning} ({complaint})" if complaint else warning)
 
 
-def missing_ms(probe: Probe, track: Track, decoded_ms: int, heard_samples: int | None) -> int:
-    """Return how much of the sound is silent only because nothing could be decoded there; 0 if it is too little to
-    report."""
-    if heard_samples is None or not track.sample_rate:
+def missing_ms(probe: Probe, track: Track, decoded_ms: int, decoded_samples: int | None) -> int:
+    """Return the length of the silence in place of sound that could not be decoded; 0 if it is too short to report."""
+    if decoded_samples is None or not track.sample_rate:
         return 0
     delay_ms = max(track.start_ms - probe.start_ms, 0)
-    heard_ms = heard_samples * 1000 // track.sample_rate
+    heard_ms = decoded_samples * 1000 // track.sample_rate
     expected_ms = decoded_ms - delay_ms
     return expected_ms - heard_ms if heard_ms < expected_ms and lengths_differ(expected_ms, heard_ms) else 0
 
 
-def _count_missing(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, heard_samples: int | None) -> None:
-    missing = missing_ms(probe, track, decoded_ms, heard_samples)
+def _count_missing(job: DemuxJob, probe: Probe, track: Track, decoded_ms: int, decoded_samples: int | None) -> None:
+    missing = missing_ms(probe, track, decoded_ms, decoded_samples)
     job.note("missing_ms", missing)
     if missing:
         job.warn(

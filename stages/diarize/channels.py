@@ -1,4 +1,4 @@
-"""Finds turns where each of two people has a channel of the recording: whoever is on the louder channel speaks."""
+"""Find turns if each of two people has a channel of the recording: the one on the louder channel speaks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from shared.documents.channel_levels import ChannelLevels
 from shared.documents.speech import Region
 from stages.diarize.speakers import Speakers, SpeakerTurn
 
-_LEAK_DB = 10  # a channel this much quieter than the other holds what leaks from it
-_RANGE_DB = 30  # the quiet sounds of a voice are this much below its loud ones
-_LOUD_SHARE = 0.9  # so many of a person's frames are quieter than what counts as loud
+_LEAK_DB = 10  # a channel this much quieter than the other has only the leak of the other's voice
+_RANGE_DB = 30  # between the loud and the quiet sounds of a voice
+_LOUD_SHARE = 0.9  # of a person's frames are quieter than the level that counts as loud
 _PAUSE_MS = 500  # a shorter pause does not end a turn
 _SHORTEST_MS = 150
 
 
 def turns_by_channel(levels: ChannelLevels, regions: Sequence[Region]) -> Speakers:
-    """Return the turns of the two people inside the regions of speech. Both may speak at once."""
+    """Return the turns of the two people inside the speech regions. Both may speak at once."""
     sides = (levels.left, levels.right)
     floors = [_floor(own, other) for own, other in (sides, sides[::-1])]
     turns: list[SpeakerTurn] = []
@@ -36,13 +36,13 @@ def turns_by_channel(levels: ChannelLevels, regions: Sequence[Region]) -> Speake
 
 
 def _floor(own: Sequence[int], other: Sequence[int]) -> float:
-    """Return the level below which this channel holds no voice."""
-    louder = sorted(level for level, two in zip(own, other, strict=True) if level > two)
+    """Return the level in dB below which a channel has no voice."""
+    louder = sorted(level for level, other_level in zip(own, other, strict=True) if level > other_level)
     return louder[int(len(louder) * _LOUD_SHARE)] - _RANGE_DB if louder else 0
 
 
 def _turns(owners: Sequence[int | None], region: Region, frame_ms: int) -> list[SpeakerTurn]:
-    """Return the turns of a region, by who speaks in each of its frames, over short pauses."""
+    """Return the turns of a region from the speaker of each frame. A short pause does not end a turn."""
     found: list[SpeakerTurn] = []
     for owner, group in groupby(enumerate(owners, region.start_ms // frame_ms), key=lambda frame: frame[1]):
         frames = [frame for frame, _ in group]

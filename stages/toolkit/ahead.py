@@ -1,4 +1,4 @@
-"""Make the next value while the last one is used, for a card that would wait for the processor otherwise."""
+"""Compute the next value while the last one is used, so that a card does not wait for the processor."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Value = TypeVar("Value")
 
 
 def ahead(values: Iterable[Value]) -> Iterator[Value]:
-    """Yield the values in their order. A thread makes the next one meanwhile, and never more than that one.
+    """Yield the values in order, while a thread computes the next one, and no more than that one.
 
-    An exception of `values` is raised where its value would be.
+    An exception of `values` is raised in place of its value.
     """
     iterator, end = iter(values), object()
     with ThreadPoolExecutor(1) as thread:

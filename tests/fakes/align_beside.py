@@ -1,4 +1,4 @@
-"""Prints the words that an aligner finds, one after the other and with the next stretch heard beside, as on a card:
+"""Print the words that an aligner finds, without and with the next group processed ahead of the search, as on a card:
 `align_beside.py MODEL AUDIO TRANSCRIPT`."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def main(model: Path, audio: Path, transcript: Path) -> None:
     aligners = load({"hi": model}, Device())._aligners
     said = Transcript.read(transcript)
     for beside in (False, True):
-        print(list(WhisperXAligner(aligners, beside=beside).align(audio, said)))
+        print(list(WhisperXAligner(aligners, ahead_of_search=beside).align(audio, said)))
 
 
 if __name__ == "__main__":

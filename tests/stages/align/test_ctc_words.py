@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Word
-from stages.align.ctc_words import WILDCARD, Token, groups_of, interpolate, place, tokens_of
+from stages.align.ctc_words import WILDCARD, Token, groups_of, interpolate, place_words, tokens_of
 
 ALPHABET = {"<pad>": 0, "|": 1, **{letter: number for number, letter in enumerate(string.ascii_lowercase, start=2)}}
 SEPARATOR = Token(1, None)
@@ -47,7 +47,7 @@ def test_a_word_is_where_its_letters_are_and_one_without_letters_between_its_nei
     tokens = tokens_of(said, ALPHABET)
     assert [token.word for token in tokens] == [0, 0, None, 2]
     spans = [(100, 150), (160, 200), (200, 250), (300, 400)]
-    found = place(said, tokens, spans, 0, 1_000)
+    found = place_words(said, tokens, spans, 0, 1_000)
     assert [(word.start_ms, word.end_ms, word.interpolated) for word in found] == [
         (100, 200, False),
         (200, 300, True),
@@ -57,7 +57,7 @@ def test_a_word_is_where_its_letters_are_and_one_without_letters_between_its_nei
 
 def test_a_word_that_was_interpolated_before_is_measured_now() -> None:
     (word,) = (word.model_copy(update={"interpolated": True}) for word in words("a"))
-    (found,) = place([word], tokens_of([word], ALPHABET), [(5, 9)], 0, 10)
+    (found,) = place_words([word], tokens_of([word], ALPHABET), [(5, 9)], 0, 10)
     assert (found.start_ms, found.end_ms, found.interpolated) == (5, 9, False)
 
 

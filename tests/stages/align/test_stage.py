@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.documents.transcript import Segment, Transcript, Word
 from shared.stage import Device, Job
 from stages.align.decoder_times import load
-from stages.align.stage import AlignInputs, AlignJob, AlignParams, run, settle, stub
+from stages.align.stage import AlignInputs, AlignJob, AlignParams, make_consistent, run, stub
 from tests.fakes.listener import Audience
 
 
@@ -58,7 +58,7 @@ def assert_holds_together(segments: tuple[Segment, ...]) -> None:
 
 @given(broken_segments(), st.integers(0, 40_000), st.integers(100, 3_000))
 def test_whatever_the_times_were_they_hold_together(segments: list[Segment], duration_ms: int, longest_ms: int) -> None:
-    settled = settle(segments, duration_ms, longest_ms)
+    settled = make_consistent(segments, duration_ms, longest_ms)
     assert_holds_together(settled)
     needed = sum(max(1, len(segment.words)) for segment in segments)
     assert all(segment.start_ms >= 0 and segment.end_ms <= max(duration_ms, needed) for segment in settled)
@@ -70,14 +70,14 @@ def test_only_times_change(segments: list[Segment], duration_ms: int) -> None:
         words = tuple(word.model_copy(update={"start_ms": 0, "end_ms": 0}) for word in segment.words)
         return segment.model_copy(update={"start_ms": 0, "end_ms": 0, "words": words})
 
-    settled = settle(segments, duration_ms, 2_000)
+    settled = make_consistent(segments, duration_ms, 2_000)
     assert [without_times(one) for one in settled] == [without_times(one) for one in segments]
 
 
 @given(broken_segments(), st.integers(0, 40_000), st.integers(100, 3_000))
 def test_settling_twice_changes_nothing(segments: list[Segment], duration_ms: int, longest_ms: int) -> None:
-    settled = settle(segments, duration_ms, longest_ms)
-    assert settle(settled, duration_ms, longest_ms) == settled
+    settled = make_consistent(segments, duration_ms, longest_ms)
+    assert make_consistent(settled, duration_ms, longest_ms) == settled
 
 
 def test_times_that_are_right_stay() -> None:
@@ -86,22 +86,24 @@ def test_times_that_are_right_stay() -> None:
         a_segment(1, a_word(900, 1_500)),
         a_segment(2, start_ms=2_000, end_ms=2_400),
     )
-    assert settle(segments, 3_000, 2_000) == segments
+    assert make_consistent(segments, 3_000, 2_000) == segments
 
 
 def test_words_that_overlap_meet_in_the_middle() -> None:
-    (settled,) = settle([a_segment(0, a_word(0, 600), a_word(400, 1_000))], 1_000, 2_000)
+    (settled,) = make_consistent([a_segment(0, a_word(0, 600), a_word(400, 1_000))], 1_000, 2_000)
     assert times(settled) == [(0, 500), (500, 1_000)]
 
 
 def test_a_word_drawn_out_over_silence_is_cut_on_the_silent_side() -> None:
-    (settled,) = settle([a_segment(0, a_word(0, 5_000), a_word(5_000, 5_300), a_word(5_300, 12_000))], 20_000, 1_000)
+    (settled,) = make_consistent(
+        [a_segment(0, a_word(0, 5_000), a_word(5_000, 5_300), a_word(5_300, 12_000))], 20_000, 1_000
+    )
     assert times(settled) == [(4_000, 5_000), (5_000, 5_300), (5_300, 6_300)]
     assert (settled.start_ms, settled.end_ms) == (4_000, 6_300)
 
 
 def test_a_word_of_no_length_gets_a_millisecond() -> None:
-    (settled,) = settle([a_segment(0, a_word(0, 500), a_word(500, 500), a_word(500, 900))], 1_000, 2_000)
+    (settled,) = make_consistent([a_segment(0, a_word(0, 500), a_word(500, 500), a_word(500, 900))], 1_000, 2_000)
     assert times(settled) == [(0, 500), (500, 501), (501, 900)]
 
 

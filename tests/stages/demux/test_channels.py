@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.channel_levels import ChannelLevels
-from stages.demux.channels import FRAME_MS, SILENT_DB, are_apart, may_be_apart
+from stages.demux.channels import FRAME_MS, SILENT_DB, hold_two_people, may_hold_two_people
 
 FIRST, SECOND, BOTH, PAUSE = (-20, -50), (-50, -22), (-20, -22), (-70, -71)
 
@@ -31,14 +31,14 @@ def mix_db(left: float, right: float, correlation: float) -> float:
 def test_the_levels_of_the_whole_tell_what_the_channels_share(left: float, right: float, correlation: float) -> None:
     expected = abs(correlation) <= 0.4
     if abs(abs(correlation) - 0.4) > 0.01:
-        assert may_be_apart((left, right), mix_db(left, right, correlation)) is expected
+        assert may_hold_two_people((left, right), mix_db(left, right, correlation)) is expected
 
 
 @pytest.mark.parametrize(
     ("channels", "mix"), [((), None), ((-20.0,), -20.0), ((-20.0, -20.0, -20.0), -24.0), ((-20.0, -120.0), -26.0)]
 )
 def test_one_channel_or_three_or_a_silent_one_is_not_a_call(channels: tuple[float, ...], mix: float | None) -> None:
-    assert not may_be_apart(channels, mix)
+    assert not may_hold_two_people(channels, mix)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_one_channel_or_three_or_a_silent_one_is_not_a_call(channels: tuple[floa
     ],
 )
 def test_people_are_apart_where_mostly_one_channel_alone_sounds(frames: list[tuple[int, int]], expected: bool) -> None:
-    assert are_apart(levels(frames)) is expected
+    assert hold_two_people(levels(frames)) is expected

@@ -12,9 +12,9 @@ import pytest
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
-from stages.mux.burn_in import dimmed, drawing
+from stages.mux.burn_in import dim_colours, draw_filters
 from stages.mux.ffmpeg import mux_arguments
-from stages.mux.stage import Container, Cover, Kept, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
+from stages.mux.stage import Container, Cover, KeptTrack, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
 from tests.fakes.listener import Audience
 
 VIDEO = Track(index=0, kind="video", codec="h264", width=64)
@@ -167,7 +167,7 @@ def test_arguments_name_every_file_so_that_it_cannot_be_an_option_or_a_protocol(
         target=tmp_path / "video.mkv",
         container="mkv",
         duration_ms=1000,
-        kept=(Kept(0), Kept(3, "subrip")),
+        kept=(KeptTrack(0), KeptTrack(3, "subrip")),
         subtitles=(NewSubtitle(CueSheet(language="hi", cues=()), "hin", "Hindi", default=True),),
         covers=(Cover(2, "cover.png", "image/png"),),
     )
@@ -217,12 +217,12 @@ def test_a_film_of_another_length_than_its_media_is_told(tmp_path: Path) -> None
 def test_a_picture_of_high_dynamic_range_gets_dimmer_colours_in_styles_and_codes_and_nowhere_else() -> None:
     script = "Style: Default,Arial,58,&H00FFFFFF,&H0000FFFF,0\nDialogue: 0,a &HFFFFFF b{\\c&H00FF00&}c\n"
     dim = "Style: Default,Arial,58,&H00949494,&H00009494,0\nDialogue: 0,a &HFFFFFF b{\\c&H009400&}c\n"
-    assert (dimmed(script, "pq"), dimmed(script, None)) == (dim, script)
+    assert (dim_colours(script, "pq"), dim_colours(script, None)) == (dim, script)
 
 
 @pytest.mark.parametrize(
     ("size", "evened"), [((427, 240), "crop"), ((2, 3), "crop"), ((1, 9), "pad"), ((64, 48), None)]
 )
 def test_a_picture_of_an_odd_size_loses_a_line_unless_it_has_but_one(size: tuple[int, int], evened: str | None) -> None:
-    filters = drawing(Track(index=0, kind="video", codec="ffv1", width=size[0], height=size[1]))
+    filters = draw_filters(Track(index=0, kind="video", codec="ffv1", width=size[0], height=size[1]))
     assert [name for name in ("crop", "pad") if f"{name}=" in filters] == ([evened] if evened else [])

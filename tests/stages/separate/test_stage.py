@@ -28,7 +28,7 @@ from tests.fakes.listener import Audience
 @dataclass
 class FakeEngine:
     powers: Sequence[float]
-    takes_apart: bool = False
+    gives_all_parts: bool = False
     separated: list[Path] = field(default_factory=list)
 
     def levels(self, audio: Path) -> Iterator[Sequence[float]]:
@@ -38,7 +38,7 @@ class FakeEngine:
     def separate(self, mix: Mix, to: Stems, params: SeparateParams) -> Iterator[float]:
         self.separated.append(to.voice)
         to.voice.write_bytes(b"the voice")
-        if self.takes_apart:
+        if self.gives_all_parts:
             to.rest.write_bytes(b"the rest")
         if to.sources:
             to.sources.mkdir()
@@ -101,7 +101,7 @@ def test_the_user_may_decide(tmp_path: Path, when: str, applied: bool) -> None:
 def test_a_mix_is_taken_apart_always_and_the_voice_is_heard_by_the_same_rule(
     tmp_path: Path, powers: list[float], heard: bool
 ) -> None:
-    outputs = run(FakeEngine(powers, takes_apart=True), a_job(tmp_path))
+    outputs = run(FakeEngine(powers, gives_all_parts=True), a_job(tmp_path))
     assert (outputs.vocals, outputs.accompaniment) == (tmp_path / "vocals.wav", tmp_path / "accompaniment.wav")
     assert (outputs.speech is not None) == separation_of(outputs).applied == heard
     assert outputs.speech is None or outputs.speech.read_bytes() == b"the voice"
@@ -109,12 +109,12 @@ def test_a_mix_is_taken_apart_always_and_the_voice_is_heard_by_the_same_rule(
 
 
 def test_each_source_is_kept_when_two_stems_are_not_enough(tmp_path: Path) -> None:
-    outputs = run(FakeEngine(CLEAN, takes_apart=True), a_job(tmp_path, two_stems=None))
+    outputs = run(FakeEngine(CLEAN, gives_all_parts=True), a_job(tmp_path, two_stems=None))
     assert outputs.stems == (tmp_path / "stems" / "drums.wav",)
 
 
 def test_never_takes_nothing_apart(tmp_path: Path) -> None:
-    engine = FakeEngine(NOISY, takes_apart=True)
+    engine = FakeEngine(NOISY, gives_all_parts=True)
     outputs = run(engine, a_job(tmp_path, when="never"))
     assert (outputs.vocals, outputs.accompaniment, engine.separated) == (None, None, [])
 

@@ -1,6 +1,6 @@
-"""Reads how much sound the header of an uncompressed file promises.
+"""Read the length of the sound that the header of an uncompressed file declares.
 
-ffmpeg gives such a file the length that its size allows, so one that was cut off looks whole.
+ffmpeg computes the length of such a file from its size, so a file that was cut off looks complete.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import BinaryIO
 # Programs that write to a pipe leave the length at 0 or near one of the two maxima.
 _UNKNOWN_FROM = 0x7FFF0000
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
-_HEADER_BYTES = 1 << 20  # no header is longer; what lies before the samples in a broken file is not searched
+_HEADER_BYTES = 1 << 20  # no header is longer; the search ends here in a broken file
 
 _Chunk = tuple[bytes, int, bytes]
-"""Its name, the length of its content, and the first bytes of that."""
+"""The name of a chunk, the length of its content, and the first bytes of the content."""
 
 
-def promised_ms(media: Path) -> int | None:
-    """Return the length that the header promises; None for another kind of file, and where it promises none."""
+def header_length_ms(media: Path) -> int | None:
+    """Return the length that the header declares; None for another kind of file, and if it declares none."""
     try:
         with media.open("rb") as stream:
             head = stream.read(40)
