@@ -23,7 +23,7 @@ from pipeline.model_cache.fetch import FetchRequest, fetch_from, no_token
 from pipeline.model_cache.fetch.errors import FetchError, disk_error
 from pipeline.model_cache.fetch.pieces import fetched_bytes
 from pipeline.model_cache.fetch.retry_policy import DEFAULT_POLICY, RetryPolicy
-from pipeline.model_cache.fetch_lock import FETCH_LOCK
+from pipeline.model_cache.fetch_lock import FETCH_LOCK, MARK
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import UNKNOWN, LockedFile, LockedModel, Model
 from pipeline.model_cache.overlay import Overlay
@@ -175,6 +175,7 @@ class ModelCache:
             emit(events.Notice(None, None, f"another process is fetching model {name}; waiting for it"))
             lock.acquire()
         try:
+            (layout.root / MARK).touch()
             yield
         finally:
             lock.release()

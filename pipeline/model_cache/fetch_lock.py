@@ -1,4 +1,4 @@
-"""Lock the folders of models, so that upkeep and fetches exclude each other.
+"""Lock the folders of models, so that upkeep and fetches exclude each other, and mark them as reel's.
 
 Upkeep never waits: a fetch may take an hour, and it may fetch the very files that upkeep would delete.
 """
@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from pipeline.base.errors import Locked, Missing
 
 FETCH_LOCK = "fetch.lock"
+MARK = ".reel"  # an empty file in each folder that reel has locked to put a model into it; a lock file may be deleted
 
 
 @contextlib.contextmanager
@@ -25,6 +26,7 @@ def hold_fetch_locks(roots: Iterable[Path]) -> Iterator[None]:
             try:
                 root.mkdir(parents=True, exist_ok=True)
                 held.enter_context(FileLock(root / FETCH_LOCK).acquire(timeout=0))
+                (root / MARK).touch()
             except Timeout as error:
                 raise Locked(
                     "models.locked", f"another process is fetching into {root}",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.model_cache.fetch_lock import MARK
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import HubSource, LockedFile, LockedModel, Model
 
@@ -31,9 +32,11 @@ MODELS = {
 
 
 def fill(cache: Path, *names: str) -> Path:
-    """Put the named models, or both, into a cache."""
+    """Put the named models, or both, into a cache, as a fetch leaves them."""
     for name in names or LOCKED:
         layout = layout_of(cache, name, LOCKED[name])
+        layout.root.mkdir(parents=True, exist_ok=True)
+        (layout.root / MARK).touch()
         for file, content in CONTENTS[name].items():
             blob = layout.blob(sha256(content))
             blob.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.model_cache.fetch_lock import FETCH_LOCK
+from pipeline.model_cache.fetch_lock import FETCH_LOCK, MARK
 from pipeline.model_cache.layout import Layout, layout_of
 from pipeline.model_cache.manifest import LockedModel
 from shared.environment_manager import hub_folder
@@ -35,9 +35,10 @@ class Surplus:
 
 
 def repositories(cache: Path) -> list[Path]:
-    """Return the folder of every model in the cache, locked or not, in the hub's layout and in reel's own."""
+    """Return the folder of each model that reel has put into the cache, locked or not, in the hub's layout and in
+    reel's own. A model without the mark belongs to another program that shares the cache."""
     folders = [*hub_folder(cache).glob("models--*"), *(cache / "models").glob("*")]
-    return sorted(path for path in folders if path.is_dir() and not path.is_symlink())
+    return sorted(path for path in folders if (path / MARK).is_file() and not path.is_symlink())
 
 
 def find_surplus(cache: Path, locked: Mapping[str, LockedModel], needed: Collection[str]) -> list[Surplus]:
@@ -77,7 +78,7 @@ def delete(surplus: Surplus) -> None:
 
 
 def _whole(root: Path, reason: str) -> Iterator[Surplus]:
-    if any(path.name != FETCH_LOCK for path in root.iterdir()):
+    if any(path.name not in {FETCH_LOCK, MARK} for path in root.iterdir()):
         yield _surplus(root, reason)
 
 

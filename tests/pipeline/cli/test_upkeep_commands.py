@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.model_cache.fetch_lock import MARK
 from pipeline.model_cache.manifest import LockedFile
 from pipeline.model_cache.upkeep.ci_key import cache_key
 from tests.conftest import Reel
@@ -16,10 +17,11 @@ from tests.fakes.models import LOCKED
 
 @pytest.fixture
 def own(reel: Reel) -> dict[str, str]:
-    """Return a cache of the test's own, with a model in it that no profile needs."""
+    """Return a cache of the test's own, with a model that reel once fetched, and that no profile needs."""
     stranger = reel.folder / "cache/huggingface/hub/models--a--b/blobs/x"
     stranger.parent.mkdir(parents=True)
     stranger.write_bytes(b"x" * 2_000_000)
+    (stranger.parent.parent / MARK).touch()
     return {"REEL_CACHE_DIR": str(reel.folder / "cache")}
 
 

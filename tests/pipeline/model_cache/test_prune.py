@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.model_cache.fetch_lock import MARK
 from pipeline.model_cache.layout import layout_of
-from pipeline.model_cache.upkeep.prune import KEEP_UNFINISHED_S, Surplus, delete, find_surplus
+from pipeline.model_cache.upkeep.prune import KEEP_UNFINISHED_S, Surplus, delete, find_surplus, repositories
 from tests.fakes.models import ALIGNER, LOCKED, WHISPER, fill, tree
 
 EVERYTHING = set(LOCKED)
@@ -51,12 +52,20 @@ def test_a_model_that_no_profile_needs_goes_whole(cache: Path) -> None:
     assert find_surplus(cache, LOCKED, {"whisper"}) == []
 
 
-def test_what_is_no_model_of_ours_goes_too(cache: Path) -> None:
-    _file(cache / "huggingface/hub/models--a--b/blobs/x", 5)
-    _file(cache / "models/formerly/blobs/x", 7)
+def test_a_model_that_reel_fetched_under_a_name_that_the_lock_has_lost_goes_too(cache: Path) -> None:
+    for root, size in ((cache / "huggingface/hub/models--a--b", 5), (cache / "models/formerly", 7)):
+        _file(root / "blobs/x", size)
+        _file(root / MARK, 0)
     found = find_surplus(cache, LOCKED, EVERYTHING)
     assert [(surplus.path.name, surplus.bytes) for surplus in found] == [("models--a--b", 5), ("formerly", 7)]
     assert {surplus.reason for surplus in found} == {"no model of this project"}
+
+
+def test_models_that_another_program_put_into_a_shared_cache_stay(cache: Path) -> None:
+    _file(cache / "huggingface/hub/models--a--b/blobs/x", 5, old=True)
+    (layout_of(cache, "whisper", LOCKED["whisper"]).root / MARK).unlink()
+    assert find_surplus(cache, LOCKED, {"aligner"}) == []
+    assert layout_of(cache, "aligner", LOCKED["aligner"]).root in repositories(cache)
 
 
 def test_other_revisions_and_blobs_that_nothing_leads_to_go_and_the_model_stays_whole(cache: Path) -> None:
@@ -106,5 +115,6 @@ def test_the_folders_of_interrupted_imports_fetches_and_transfers_go_after_a_day
 
 def test_what_has_a_second_name_elsewhere_frees_nothing(cache: Path, tmp_path: Path) -> None:
     blob = _file(cache / "models/formerly/blobs/x", 7)
+    _file(cache / "models/formerly" / MARK, 0)
     os.link(blob, tmp_path / "elsewhere")
     assert [surplus.bytes for surplus in find_surplus(cache, LOCKED, EVERYTHING)] == [0]
