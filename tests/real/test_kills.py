@@ -1,4 +1,4 @@
-"""Kills at random times, with real stages: the same bytes, nobody left over, no row lost."""
+"""Kills at random times, with real stages: the same bytes, no process left over, no row lost."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ KILLS = int(os.environ.get("KILLS", "8"))
 
 def test_kills_change_nothing(reel: Reel, ffmpeg: Path, tmp_path: Path) -> None:
     clips = []
-    for start in (3, 14, 25):
+    for start in (3, 14):
         clips.append(tmp_path / "clips" / f"clip{start}.mp4")
         clips[-1].parent.mkdir(exist_ok=True)
         where = ("-ss", str(start), "-t", "4", "-i", ROOT / "samples" / "demo.mp4")
         call(ffmpeg, "-nostdin", "-loglevel", "error", *where, clips[-1])
-    survives_kills(reel, [*clips, "--profile", "starter"], {}, kills=KILLS, longest_s=4.0)
+    survives_kills(reel, [*clips, "--profile", "starter", "--to", "pt"], {}, kills=KILLS)

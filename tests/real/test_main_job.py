@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
-import shutil
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,21 +15,17 @@ import webvtt
 from shared.documents.quality_report import QualityReport
 from shared.documents.transcript import Transcript
 from tests.conftest import ROOT, Reel
-from tests.real.conftest import Stages, call
+from tests.processes import contents
+from tests.real.conftest import Stages
 
 DEMO = ROOT / "samples" / "demo.mp4"
 LIBRIVOX = ROOT / "tests" / "data" / "librivox"
-_KILLS = int(os.environ.get("KILLS", "6"))
 
 
 def _normalised(text: str) -> str:
     """Return lower case, letters only; the one abbreviation in the references is spelled as Whisper spells it."""
     words = re.sub(r"[^a-z' ]+", " ", text.lower()).split()
     return " ".join("mr" if word == "mister" else word for word in words)
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +118,10 @@ def test_the_video_carries_the_track_beside_all_it_had(demo_run: Reel, run_stage
 
 
 def test_a_second_run_runs_no_step(demo_run: Reel) -> None:
-    before = _contents(demo_run.out)
+    before = contents(demo_run.out)
     done = demo_run("run", DEMO, "--profile", "starter", "--json")
     assert json.loads(done.stdout)["data"]["items"][0]["steps_run"] == 0
-    assert _contents(demo_run.out) == before
+    assert contents(demo_run.out) == before
 
 
 def test_a_target_language_adds_its_subtitles_and_redoes_nothing_before_them(demo_run: Reel) -> None:
@@ -153,43 +145,3 @@ def test_clean_english_of_others_has_at_most_5_percent_of_word_errors(run_stage:
     error = jiwer.wer(references, heard)
     print(f"word error rate {error:.3f} on {sum(len(text.split()) for text in references)} words")
     assert error <= 0.05
-
-
-def _workers_of(pid: int) -> list[Path]:
-    """Return processes that a command started, and theirs, by the variable that each inherits."""
-    mark = f"REEL_PARENT_PID={pid}\0".encode()
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (process / "environ").read_bytes():
-                found.append(process)
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="orphans are looked for in /proc")
-def test_a_run_killed_at_any_moment_is_finished_by_the_next_with_the_same_bytes(reel: Reel, ffmpeg: Path) -> None:
-    media = reel.folder / "short.mp4"
-    call(ffmpeg, "-nostdin", "-loglevel", "error", "-ss", "3.2", "-t", "4", "-i", DEMO, media)
-    job = ("run", media, "--profile", "starter", "--to", "pt")
-    started = time.monotonic()
-    reel(*job)
-    whole_s = time.monotonic() - started
-    expected = _contents(reel.out)
-    chance = random.Random(20)
-    for kill in range(_KILLS):
-        shutil.rmtree(reel.out)
-        shutil.rmtree(reel.results)
-        with reel.start(*job) as process:
-            time.sleep(whole_s * (kill + chance.random()) / _KILLS)  # once in each part of the run
-            process.kill()
-            process.communicate()
-        until = time.monotonic() + 5
-        while (left := _workers_of(process.pid)) and time.monotonic() < until:
-            time.sleep(0.02)
-        assert not left, f"kill {kill} left processes behind: {left}"
-        reel(*job)
-        assert _contents(reel.out) == expected, f"after kill {kill}"
-        assert not list(reel.results.glob("staging/*"))
-        assert not list(reel.out.rglob("*.part"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Reel
-from tests.processes import hears
+from tests.processes import contents, hears
 
 DEMO = ROOT / "samples" / "demo.mp4"
 STUB = {"REEL_STUB": "true"}
@@ -27,10 +26,6 @@ def media(tmp_path: Path) -> Path:
     place = tmp_path / "film.mp4"
     shutil.copyfile(DEMO, place)
     return place
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _items(text: str) -> list[dict[str, object]]:
@@ -78,7 +73,7 @@ def test_every_run_says_how_its_subtitles_keep_to_the_guide(reel: Reel, media: P
 
 def test_a_second_run_does_nothing_and_says_so(reel: Reel, media: Path) -> None:
     reel("run", media, extra=STUB)
-    before = _contents(reel.out)
+    before = contents(reel.out)
     again = reel("run", media, "--json", extra=STUB)
     assert _items(again.stdout)[0]["steps_run"] == 0
     assert _items(again.stdout)[0]["state"] == "reused"
@@ -86,7 +81,7 @@ def test_a_second_run_does_nothing_and_says_so(reel: Reel, media: Path) -> None:
     assert (
         again.stderr.count(" reused ") == len(json.loads(job.read_text(encoding="utf-8"))["steps"]) + 1
     )  # and the item
-    assert _contents(reel.out) == before
+    assert contents(reel.out) == before
 
 
 def test_a_changed_parameter_redoes_exactly_what_depends_on_it(reel: Reel, media: Path) -> None:
@@ -326,23 +321,6 @@ def test_an_interrupt_while_the_program_is_being_loaded_leaves_without_a_traceba
     assert process.returncode == 130
     assert said in err if said else err == ""
     assert "Traceback" not in err
-
-
-def test_a_killed_run_is_finished_by_the_next_with_the_same_bytes(reel: Reel, media: Path, tmp_path: Path) -> None:
-    job = ("run", media)
-    reel(*job, extra=STUB)
-    expected = _contents(reel.out)
-    chance = random.Random(7)
-    for _ in range(5):
-        shutil.rmtree(reel.results)
-        shutil.rmtree(reel.out)
-        with reel.start(*job, extra=STUB) as process:
-            time.sleep(chance.uniform(0.2, 1.5))
-            process.kill()
-            process.communicate()
-        reel(*job, extra=STUB)
-        assert _contents(reel.out) == expected
-        assert not list(reel.results.glob("staging/*"))
 
 
 def test_progress_as_json_is_one_object_a_line(reel: Reel, media: Path) -> None:

@@ -234,7 +234,7 @@ def test_a_second_interrupt_ends_at_once(reel: Reel, films: list[Path]) -> None:
 
 
 def test_a_kill_at_any_time_loses_no_result_and_leaves_no_process(reel: Reel, films: list[Path]) -> None:
-    survives_kills(reel, films, STUB, kills=6, longest_s=1.6)
+    survives_kills(reel, films, STUB, kills=6)
 
 
 def _workers(process: subprocess.Popen[str]) -> list[int]:
