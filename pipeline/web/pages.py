@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from html import escape
 from pathlib import Path
+from string import Template
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -32,6 +35,7 @@ _KINDS = {
 }  # fmt: skip
 # An address says nothing of what a page shows, and a page that is not served any more must not stay in a browser.
 _PAGE_HEADERS = {"cache-control": "no-store"}
+_CODE = re.compile("`([^`]*)`")
 _FILE_HEADERS = {"cache-control": "no-cache"}  # kept, and asked for again with its entity tag
 
 
@@ -68,6 +72,16 @@ class Pages:
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=_KINDS[Path(name).suffix])
+
+
+def refusal_page(refused: Refused, root: str) -> Response:
+    """Return a refusal as a page, for a person who opened an address of the server at `root`."""
+    message = escape(refused.message[:1].upper() + refused.message[1:])
+    page = Template(_read("refusal.html").decode()).substitute(
+        root=root, message=message.replace("`", ""), sentence=_CODE.sub(r"<code>\1</code>", message),
+        hint=_CODE.sub(r"<code>\1</code>", escape(refused.hint or "")),
+    )  # fmt: skip
+    return Response(page, refused.status, _PAGE_HEADERS, media_type=_KINDS[".html"])
 
 
 def _read(name: str) -> bytes:

@@ -47,7 +47,7 @@ from pipeline.web.job_maker import JobMaker
 from pipeline.web.job_queue import JobQueue
 from pipeline.web.job_runner import ChildPlan, JobRunner
 from pipeline.web.media_roots import MediaRoots
-from pipeline.web.pages import Pages
+from pipeline.web.pages import Pages, refusal_page
 from pipeline.web.partial_uploads import PartialUploads
 from pipeline.web.readiness import Readiness
 from pipeline.web.refused import Refused
@@ -64,6 +64,7 @@ _ANY_ADDRESS = {"0.0.0.0", "::"}
 _SWEEP_S = 3600.0
 _GRACE_S = 2  # for requests that are being answered when the server ends
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_PAGES = ("/api/", "/v1/", "/asr", "/detect-language", "/hooks/", "/static/")  # what programs ask for
 _SHOWN = 200  # characters of a path in a message
 
 
@@ -223,14 +224,22 @@ def _path(request: Request) -> str:
     return path.removeprefix(request.scope.get("root_path", ""))
 
 
+def _reply_to(request: Request, refused: Refused) -> Response:
+    """Return a refusal in the form for who asks: a page for a browser that opens one, else JSON."""
+    path = _path(request)
+    if request.method == "GET" and "text/html" in request.headers.get("accept", "") and not path.startswith(_NO_PAGES):
+        return refusal_page(refused, request.scope["root_path"])
+    return refusal_reply(path, refused)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return refusal_reply(_path(request), error)
+    return _reply_to(request, error)
 
 
 async def _reel_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReelError)
-    return refusal_reply(_path(request), Refused.by(error, 503))
+    return _reply_to(request, Refused.by(error, 503))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -238,8 +247,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     where = f"{request.method} {_path(request)}"
     where = where if len(where) <= _SHOWN else f"{where[:_SHOWN]}..."
     headers = error.headers or {}
-    detail = f"the address takes {headers['Allow']}" if error.status_code == 405 else error.detail
-    reply = refusal_reply(_path(request), Refused(error.status_code, "serve.http", f"{where}: {detail}"))
+    known = {404: "there is no such address", 405: f"the address takes {headers.get('Allow')}"}
+    detail = known.get(error.status_code, error.detail)
+    reply = _reply_to(request, Refused(error.status_code, "serve.http", f"{where}: {detail}"))
     for name, value in headers.items():
         reply.headers[name] = value
     return reply
@@ -249,7 +259,7 @@ async def _os_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno not in _FULL:
         raise error
-    return refusal_reply(_path(request), no_space(error))
+    return _reply_to(request, no_space(error))
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:
@@ -257,4 +267,4 @@ async def _client_gone(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    return refusal_reply(_path(request), Refused(500, "reel.bug", f"a bug of reel: {type(error).__name__}"))
+    return _reply_to(request, Refused(500, "reel.bug", f"a bug of reel: {type(error).__name__}"))

@@ -11,20 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.conftest import Reel
 from tests.fakes.web_client import Server
 from tests.processes import children
 
 Serve = Callable[..., Server]
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def half_a_character() -> str:
-    """Return JSON for a text that no UTF-8 can hold."""
-    return '"\\ud800"'
+HALF_A_CHARACTER = '"\\ud800"'  # JSON for a text that cannot be written in UTF-8
 
 
 def sent_raw(server: Server, content: bytes) -> tuple[int, Any]:
@@ -50,7 +43,7 @@ def test_what_is_not_http_is_refused_in_json_and_the_server_goes_on(serve: Serve
     for content in sent:
         status, data = sent_raw(server, content)
         assert (status, data["code"]) == (400, "serve.request"), content[:60]
-    assert server.ask("GET", "/" + "a" * 60_000).data["message"].endswith("a...: Not Found")
+    assert server.ask("GET", "/" + "a" * 60_000).data["message"].endswith("a...: there is no such address")
     server.process.terminate()
     assert "Traceback" not in server.process.communicate(timeout=60)[1]
 
@@ -75,27 +68,33 @@ def test_a_json_body_has_a_limit_and_no_other_kind_of_body_is_taken_for_it(serve
         assert server.ask("POST", "/api/1/jobs", b"{}", {"content-type": kind}).status == 415
 
 
-def test_numbers_texts_and_ids_that_cannot_be_are_refused(serve: Serve, films: Path, half_a_character: str) -> None:
+def test_numbers_texts_and_ids_that_cannot_be_are_refused(serve: Serve, films: Path) -> None:
     server, film = serve(), json.dumps(str(films / "demo.mp4"))
     bodies = {
         f'{{"path": {film}, "priority": {"1" * 400}}}': "serve.priority",
         f'{{"path": {film}, "priority": "1"}}': "serve.priority",
         f'{{"path": {film}, "beside": "no"}}': "serve.beside",
-        f'{{"path": {film}, "set": {{"asr.initial_prompt": {half_a_character}}}}}': "serve.text",
-        f'{{"path": {half_a_character}}}': "serve.text",
+        f'{{"path": {film}, "set": {{"asr.initial_prompt": {HALF_A_CHARACTER}}}}}': "serve.text",
+        f'{{"path": {HALF_A_CHARACTER}}}': "serve.text",
         "[" * 100_000: "serve.json",
     }  # fmt: skip
     for body, code in bodies.items():
         for path in ("/api/1/jobs", "/api/1/plan"):
             reply = server.ask("POST", path, body.encode(), JSON)
             assert (reply.status, reply.data["code"]) == (422, code), body[:80]
-    assert server.ask("POST", "/hooks/emby", half_a_character.encode(), JSON).status == 422
+    assert server.ask("POST", "/hooks/emby", HALF_A_CHARACTER.encode(), JSON).status == 422
     for name in ("%00", "..", "%2e%2e", "a" * 5000, "0" * 16, "'", "%ff"):
         for rest in ("", "/ops", "/changes", "/edits", "/sound", "/stills/0", "/files/x"):
             assert server.ask("GET", f"/api/1/media/{name}{rest}").status in {404, 307}, name
         assert server.ask("GET", f"/review/{name}/report").status == 404
     silent = server.ask("HEAD", "/api/1/events")
     assert (silent.status, silent.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    person = {"accept": "text/html,*/*"}
+    for path, text in (("/nonsense/%3Cb%3E", "/nonsense/&lt;b&gt;"), ("/runs/no", "no run <code>no</code>")):
+        page = server.ask("GET", path, headers=person)
+        assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert text in page.body.decode()
+    assert server.ask("GET", "/api/1/jobs/no", headers=person).data["code"] == "serve.no-job"
     wrong = server.ask("GET", "/asr")
     assert (wrong.status, wrong.headers["allow"], wrong.data["code"]) == (405, "POST", "serve.http")
 

@@ -12,10 +12,10 @@ const KINDS = [
 ];
 
 /**
- * Call `heard(kind, data)` for each event from now on, and `connected(bool)` when that changes. The kind `reset` says
+ * Call `onEvent(kind, data)` for each event from now on, and `onConnection(isUp)` when that changes. The kind `reset` says
  * that events were missed, so everything has to be asked for again.
  */
-export function follow(heard, connected) {
+export function follow(onEvent, onConnection) {
   const channel = new BroadcastChannel(NAME);
   let last = "";
   const tell = (message) => {
@@ -23,10 +23,10 @@ export function follow(heard, connected) {
     channel.postMessage(message);
   };
   const receive = ({ kind, data, id, up }) => {
-    if (up !== undefined) connected(up);
+    if (up !== undefined) onConnection(up);
     if (!kind) return;
     last = id;
-    heard(kind, data);
+    onEvent(kind, data);
   };
   channel.onmessage = (event) => receive(event.data);
   // The tab that has the lock reads for all. A page that came over plain HTTP from another machine has no locks.

@@ -3,12 +3,12 @@
 /** Address that the server's own addresses begin with, below any base path. */
 export const BASE = new URL("../../", import.meta.url);
 
-/** Refusal of the server: HTTP status (0: it could not be reached), stable code, message, a hint or null, and all that
- * was `told` with it. */
+/** Refusal of the server: HTTP status (0: it could not be reached), stable code, message, a hint or null, and the whole
+ * `answer`. */
 export class Refusal extends Error {
-  constructor(status, told = {}) {
-    super(told.message || `the server answers with ${status}`);
-    Object.assign(this, { status, code: told.code ?? "", hint: told.hint ?? null, told });
+  constructor(status, answer = {}) {
+    super(answer.message || `the server answers with ${status}`);
+    Object.assign(this, { status, code: answer.code ?? "", hint: answer.hint ?? null, answer });
   }
 }
 
@@ -32,8 +32,8 @@ export async function send(method, path, body, options = {}) {
   }
   if (response.ok) return response;
   if (response.status === 401 && !options.stay) logIn();
-  const told = await response.json().catch(() => ({}));
-  throw new Refusal(response.status, told);
+  const answer = await response.json().catch(() => ({}));
+  throw new Refusal(response.status, answer);
 }
 
 /** Send a request and return the JSON of its answer, null if it has none. Raises `Refusal`. */

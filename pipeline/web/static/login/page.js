@@ -13,7 +13,7 @@ function goOn() {
 }
 
 /** Return the sentence for a refused token. */
-function told(error) {
+function explained(error) {
   if (error.status === 401) return "This is not the token of the server.";
   if (error.status === 429) return "Too many wrong tokens. Wait a minute, then try again.";
   return error.message;
@@ -30,7 +30,7 @@ form.addEventListener("submit", async (event) => {
     goOn();
   } catch (error) {
     if (!(error instanceof Refusal || error instanceof TypeError)) throw error;
-    wrong.textContent = error instanceof TypeError ? "A token has letters of ASCII only." : told(error);
+    wrong.textContent = error instanceof TypeError ? "A token has letters of ASCII only." : explained(error);
     token.setAttribute("aria-invalid", "true");
     token.select();
   } finally {

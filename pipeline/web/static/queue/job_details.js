@@ -4,8 +4,8 @@ import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { icon } from "../common/icons.js";
 import { address, ask } from "../common/server.js";
 import { count, place, Refused, sentence, size, span } from "../common/words.js";
-import { mediaMs, speed, Steps } from "./job_row.js";
 import { nameOf } from "./language_field.js";
+import { mediaMs, speed, Steps } from "./steps.js";
 
 /** Details of a job. `live` is its progress while it is at work; else it is asked for. */
 export function JobDetails({ job, live, review, languages }) {
@@ -64,7 +64,7 @@ function Failure({ failure }) {
 function Files({ job, files }) {
   return html`<ul class="files">${files.map((file) => html`<li key=${file.name}>
     <a class="file" download href=${address(`api/1/jobs/${job.id}/files/${encodeURIComponent(file.name)}`)}>
-      ${icon("download")}<bdi class="cut grow">${file.name}</bdi>
+      ${icon("download")}<bdi class="grow">${file.name}</bdi>
       <span class="faint figures">${size(file.bytes)}</span></a></li>`)}</ul>`;
 }
 

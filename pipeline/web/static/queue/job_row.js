@@ -5,26 +5,12 @@ import { icon } from "../common/icons.js";
 import { capital, moment, place, Refused, sentence, span } from "../common/words.js";
 import { nameOf } from "./language_field.js";
 import { JobDetails } from "./job_details.js";
+import { mediaMs, speed, Steps } from "./steps.js";
 
 const STATES = {
   queued: ["waiting", "waiting"], running: ["busy", "at work"], done: ["good", "done"], failed: ["bad", "failed"],
   skipped: ["warning", "skipped"], cancelled: ["", "cancelled"],
 };
-const STEP_STATES = {
-  planned: "", waiting: "waiting", running: "busy", done: "good", reused: "good", failed: "bad", skipped: "warning",
-};
-
-/** Return the length of a job's media file in ms as its steps know it, 0 if none does. */
-export function mediaMs(work) {
-  return Math.max(0, ...(work?.steps ?? []).map((step) => step.media_ms ?? 0));
-}
-
-/** Return how many times faster than it plays a media file was worked on: `12×`. */
-export function speed(media, spent) {
-  if (!media || !spent) return "";
-  const times = media / spent;
-  return `${times < 10 ? times.toFixed(1) : Math.round(times)}×`;
-}
 
 /**
  * A job. `actions` are cancel, retry, first and toggle; `review` is the id of its review page, if it has one. A click on
@@ -40,7 +26,7 @@ export function JobRow({ job, work, review, isOpen, languages, actions }) {
         ${icon("open")}</button>
       <div class="grow opens" onClick=${() => getSelection().isCollapsed && actions.toggle(job)}>
         <h3 class="cut"><bdi title=${job.media}>${job.label}</bdi></h3>
-        <p class="soft small cut">${job.corrections ? "Corrections, " + job.recipe : capital(job.recipe)}${to.length ? `, into ${to.join(", ")}` : ""}
+        <p class="soft small">${job.corrections ? "Corrections, " + job.recipe : capital(job.recipe)}${to.length ? `, into ${to.join(", ")}` : ""}
           ${job.overrides.profile ? `, ${job.overrides.profile}` : ""} · <${When} job=${job} work=${work} /></p>
       </div>
       <span class="chip" data-state=${state}>${word}</span>
@@ -78,26 +64,9 @@ function When({ job, work }) {
 
 /** Steps of a job at work, and the newest text. */
 function Live({ work }) {
-  const said = work.text[work.text.length - 1];
+  const newest = work.text[work.text.length - 1];
   return html`<div class="live">
     <${Steps} steps=${work.steps} />
-    ${said && html`<p class="said"><span class="faint figures">${place(said.start_ms)}</span> <bdi>${said.text}</bdi></p>`}
+    ${newest && html`<p class="said"><span class="faint figures">${place(newest.start_ms)}</span> <bdi>${newest.text}</bdi></p>`}
   </div>`;
-}
-
-/** Steps as chips, in the order of the plan. */
-export function Steps({ steps }) {
-  return html`<ol class="steps" aria-label="Steps">${steps.map((step) => {
-    const isRunning = step.state === "running";
-    const part = isRunning && step.done ? ` ${Math.round(100 * step.done)} %` : "";
-    const spent = isRunning ? Date.now() - step.started_ms : (step.seconds ?? 0) * 1000;
-    const fast = speed((step.media_ms ?? 0) * (isRunning ? (step.done ?? 0) : 1), spent);
-    const about = [
-      step.backend, step.state, step.waits_for && `waits for ${step.waits_for}`, step.seconds && span(spent),
-      fast && `${fast} as fast as it plays`,
-    ];
-    return html`<li key=${step.step} class="chip" data-state=${STEP_STATES[step.state]} data-step=${step.step}
-      title=${about.filter(Boolean).join(", ")}>
-      ${step.step}${part}${isRunning && fast ? `, ${fast}` : ""}<span class="unseen">: ${step.state}</span></li>`;
-  })}</ol>`;
 }

@@ -179,7 +179,7 @@ function usePlan(choices, form, chosen) {
   const first = chosen.find((one) => one.path || one.upload?.state === "sent");
   const which = first && (first.path ? { path: first.path } : { upload: first.upload.id });
   const body = form && { ...wanted(choices, form), ...which };
-  const told = JSON.stringify(body);
+  const bodyText = JSON.stringify(body);
   useEffect(() => {
     if (!form) return undefined;
     const stop = new AbortController();
@@ -190,7 +190,7 @@ function usePlan(choices, form, chosen) {
       );
     }, PLAN_AFTER_MS);
     return () => { clearTimeout(timer); stop.abort(); };
-  }, [told]);
+  }, [bodyText]);
   return state;
 }
 

@@ -83,7 +83,7 @@ function Page() {
   const [open, setOpen] = useState(new Set());
   const [isUp, setIsUp] = useState(true);
   const [toasts, setToasts] = useState([]);
-  const [said, setSaid] = useState("");
+  const [announcement, setAnnouncement] = useState("");
   const [queue, load] = useQueue(tab, limit, name);
 
   const toast = (text, state = "bad") => {
@@ -95,7 +95,7 @@ function Page() {
     const loadChoices = () => ask("GET", "api/1/choices").then(setChoices, () => setTimeout(loadChoices, 2000));
     loadChoices();
     follow((kind, data) => {
-      if (kind === "Job" && ["done", "failed", "skipped"].includes(data.state)) setSaid(`${data.label}: ${data.state}`);
+      if (kind === "Job" && ["done", "failed", "skipped"].includes(data.state)) setAnnouncement(`${data.label}: ${data.state}`);
       load();
     }, (up) => { setIsUp(up); if (up) load(); });
   }, []);
@@ -134,13 +134,14 @@ function Page() {
         ${(numberOf(queue.counts) > SEARCHED || name) && html`<input type="search" aria-label="Find jobs by name"
           placeholder="Find jobs by name" value=${name} onInput=${(event) => { setName(event.target.value); setLimit(PAGE); }} />`}
         ${queue.setUp.map((one) => html`<${SetUp} key=${one.what} one=${one} />`)}
+        ${queue.refusal && queue.jobs && html`<${Refused} refusal=${queue.refusal} />`}
         <${List} queue=${queue} open=${open} languages=${choices?.languages ?? []} actions=${actions} tab=${tab} name=${name} />
         ${queue.jobs?.length >= limit && html`<button class="button" onClick=${() => setLimit(limit + PAGE)}>Show more</button>`}
       </section>
     </main>
     <footer class="page-foot faint small">reel ${choices?.version} · <a href="openapi.json">interface for programs</a> ·
       with <a href="static/vendor/htm.LICENSE.txt">htm</a> and <a href="static/vendor/preact.LICENSE.txt">Preact</a></footer>
-    <p class="unseen" role="status">${said}</p>
+    <p class="unseen" role="status">${announcement}</p>
     <div class="toasts" role="alert">${toasts.map((one) => html`<p key=${one.key} class="toast" data-state=${one.state}>
       ${icon("warning")}<span class="grow">${one.text}</span></p>`)}</div>`;
 }
@@ -198,7 +199,7 @@ function List({ queue, open, languages, actions, tab, name }) {
   }
   const rows = queue.jobs.map((job) => html`<${JobRow} key=${job.id} job=${job} work=${queue.work[job.id]}
     review=${queue.reviews[job.folder]} isOpen=${open.has(job.id)} languages=${languages} actions=${actions} />`);
-  return html`<ul class="stack jobs" aria-busy=${queue.tab !== tab || queue.name !== name} aria-label=${count(queue.jobs.length, "job")}>
+  return html`<ul class="stack jobs" aria-busy=${!queue.refusal && (queue.tab !== tab || queue.name !== name)} aria-label=${count(queue.jobs.length, "job")}>
     ${rows}</ul>`;
 }
 

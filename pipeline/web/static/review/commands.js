@@ -62,8 +62,8 @@ function moving({ session, player, editor, walk }) {
       const heardMs = player.timeMs - REACTION_MS;
       player.pause();
       session.select(session.draft.idAt(heardMs), "heard");
-      const heard = session.tokens(session.selected).findLast((token) => token.startMs <= heardMs);
-      editor.focus(heard ? lettersOf(heard) : null);
+      const token = session.tokens(session.selected).findLast((one) => one.startMs <= heardMs);
+      editor.focus(token ? lettersOf(token) : null);
     },
     leave: () => editor.leave(),
     newLine: () => editor.newLine(),

@@ -49,9 +49,9 @@ export class Session extends EventTarget {
   /** Return the rules that a cue breaks, each with the layout's `reason` while the cue is as it was laid out. */
   broken(id) {
     const next = following(this.draft, this.draft.place(id));
-    const told = this.isChanged(id) ? [] : (this.facts.over.get(id) ?? []);
+    const published = this.isChanged(id) ? [] : (this.facts.over.get(id) ?? []);
     return brokenRules(this.draft.cue(id), next, this.facts.limits).map((one) => ({
-      ...one, reason: told.find((other) => other.rule === one.rule)?.reason ?? null,
+      ...one, reason: published.find((other) => other.rule === one.rule)?.reason ?? null,
     }));
   }
 

@@ -9,7 +9,7 @@ const WRITING = ["undo", "redo", "apply", "split", "merge", "insert", "insert-fi
 export function showSaving(saver) {
   const chip = byId("saved");
   const show = () => {
-    const [state, text] = said(saver);
+    const [state, text] = shown(saver);
     chip.dataset.state = state;
     if (chip.textContent !== text) chip.textContent = text;
     chip.title = saver.state === "failed" ? saver.failure.message : "";
@@ -19,7 +19,7 @@ export function showSaving(saver) {
   show();
 }
 
-function said({ state, savedMs, waiting, failure }) {
+function shown({ state, savedMs, waiting, failure }) {
   const count = counted(waiting, "correction");
   return {
     saved: savedMs ? ["good", `saved ${new Date(savedMs).toLocaleTimeString()}`] : ["", "no corrections yet"],

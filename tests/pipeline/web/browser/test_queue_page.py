@@ -272,7 +272,8 @@ def test_jobs_are_preferred_cancelled_and_tried_again(reel: Reel, serve: Serve, 
     with reel.start("watch", "--stub", films, "--settle", "9999") as holder:  # it has the lock of the results
         until(lambda: (reel.results / "lock").exists() and reel.results.joinpath("owner.json").exists())
         server = serve()
-        page = open_page(server).page
+        tab = open_page(server)
+        page = tab.page
         for name in ("one", "two", "three"):
             (films / f"{name}.mp4").write_bytes(DEMO.read_bytes())
             # Results beside the film are made by another process, so these wait.
@@ -280,6 +281,14 @@ def test_jobs_are_preferred_cancelled_and_tried_again(reel: Reel, serve: Serve, 
             assert server.ask("POST", "/api/1/jobs", body).status == 202
         names = page.get_by_role("list", name="3 jobs").get_by_role("heading")
         expect(names).to_have_text(["one.mp4", "two.mp4", "three.mp4"])
+        tab.expect_status(503)
+        page.route("**/api/1/work", lambda route: route.fulfill(status=503, json={"message": "the disk is full"}))
+        page.get_by_role("button", name=re.compile("^Waiting")).click()
+        expect(page.get_by_text("The disk is full.")).to_be_visible()
+        expect(page.locator(".jobs")).to_have_attribute("aria-busy", "false")
+        page.unroute("**/api/1/work")
+        page.get_by_role("button", name=re.compile("^All")).click()
+        expect(page.get_by_text("The disk is full.")).to_have_count(0)
         page.get_by_role("button", name="Do next three.mp4").click()
         expect(names).to_have_text(["one.mp4", "three.mp4", "two.mp4"])
         page.get_by_role("button", name="Cancel one.mp4").click()

@@ -172,6 +172,10 @@ def test_a_screen_reader_finds_no_serious_fault_in_any_state(
             press(page, "Escape")
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overflow) <= 0
+        page.set_viewport_size({"width": width // 2, "height": 450})  # as where letters are twice as large
+        assert page.evaluate(overflow) <= 0
+        assert page.locator("#list").evaluate("list => list.clientHeight") > 100
+        expect(page.get_by_role("link", name="reel: the queue")).to_be_visible()
 
 
 def test_the_steps_of_the_how_to_are_followed_and_its_keys_are_those_of_the_page(

@@ -123,6 +123,15 @@ def test_applying_shows_the_steps_and_then_nothing_is_left_to_apply(review: Revi
     expect(page.locator("[aria-selected=true]")).to_contain_text("Good night.")
     document = review.document
     assert (document["open"], document["apply"]["state"]) == (0, "done")
+    press(page, "Enter", "End")
+    page.keyboard.type(" Really.")
+    press(page, "Control+Enter")
+    expect(dialog).to_be_visible()
+    press(page, "Escape")  # the run goes on without it
+    expect(page.locator(".toast")).to_contain_text("made again in")
+    page.get_by_role("button", name="Show").click()
+    ready(page)
+    expect(page.locator("#saved")).to_have_text("no corrections yet")
     review.drop_edits()
 
 

@@ -23,7 +23,7 @@ export async function applyDraft(api, saver, session, onDone) {
   try {
     await start(api, saver, session, null, onDone);
   } catch (error) {
-    if (error.code === "review.changed-on-disk") askWhichWins(error.told.files, (choice) => (
+    if (error.code === "review.changed-on-disk") askWhichWins(error.answer.files, (choice) => (
       start(api, saver, session, choice, onDone).catch(refused)
     ));
     else if (error.code === "review.applying") tell("The corrections are being applied already.");
@@ -41,33 +41,34 @@ async function start(api, saver, session, onDisk, onDone) {
   watch(api, job, onDone);
 }
 
-/** Show a run that was started before, as after a reload. */
+/**
+ * Show a run that was started before, as after a reload. The dialog can be left while the run waits or works; a message
+ * says when it has ended.
+ */
 export function watch(api, job, onDone) {
   const steps = element("div", { class: "steps", role: "group", "aria-label": "Steps made again" });
   const kept = element("p", { class: "soft small" });
-  const said = element("p", { role: "status", text: "Waiting for the queue …" });
+  const status = element("p", { role: "status", text: "Waiting for the queue …" });
   const changes = element("div", { class: "changes" });
   const again = button("Go on reviewing", () => dialog.close(), "primary");
-  again.disabled = true;
-  const dialog = openDialog("Apply the corrections", [said, steps, kept, changes], [again]);
-  dialog.addEventListener("cancel", (event) => again.disabled && event.preventDefault());
+  const dialog = openDialog("Apply the corrections", [status, steps, kept, changes], [again]);
   const made = new Map();
-  const stop = followSteps(job, { steps, said, kept }, made);
+  const stop = followSteps(job, { steps, status, kept }, made);
   const look = async () => {
     const found = await api.changes().catch((error) => ({ state: error.status === 0 ? "unreachable" : "failed", error }));
     if (!ENDED.has(found.state)) return setTimeout(look, LOOK_MS);
     stop();
-    again.disabled = false;
+    if (found.state === "done") showChanges(found, made, status, changes);
+    else showFailure(found, await api.job(job).catch(() => ({})), status, changes);
+    if (!dialog.open) return tell(status.textContent, { action: { text: "Show", run: onDone }, stays: found.state !== "done" });
     again.focus();
-    if (found.state === "done") showChanges(found, made, said, changes);
-    else showFailure(found, await api.job(job).catch(() => ({})), said, changes);
-    dialog.addEventListener("close", () => onDone(found.state));
+    return dialog.addEventListener("close", onDone);
   };
   look();
 }
 
 /** Show each step as it starts and ends, and put the seconds of those that were made again into `made`. */
-function followSteps(job, { steps, said, kept }, made) {
+function followSteps(job, { steps, status, kept }, made) {
   const source = new EventSource(address("api/1/events"));
   const chips = new Map();
   const note = (state, text) => ({ data }) => {
@@ -78,7 +79,7 @@ function followSteps(job, { steps, said, kept }, made) {
     chip.dataset.state = state;
     chip.textContent = `${event.step} ${text(event)}`;
     if (state === "good") made.set(event.step, event.seconds);
-    said.textContent = "Only what depends on the corrections is made again.";
+    status.textContent = "Only what depends on the corrections is made again.";
   };
   source.addEventListener("StepStarted", note("busy", () => "…"));
   source.addEventListener("StepDone", note("good", ({ seconds }) => `${seconds.toFixed(1)} s`));
@@ -90,10 +91,10 @@ function followSteps(job, { steps, said, kept }, made) {
   return () => source.close();
 }
 
-function showChanges({ changes, counts }, made, said, place) {
+function showChanges({ changes, counts }, made, status, place) {
   const seconds = [...made.values()].reduce((sum, one) => sum + one, 0);
   const layout = counts.layout ? `${counts.layout} changed around them` : "nothing else changed";
-  said.textContent = `Applied ${counted(counts.you, "correction")}; ${layout}. ` +
+  status.textContent = `Applied ${counted(counts.you, "correction")}; ${layout}. ` +
     `${counted(made.size, "step")} made again in ${seconds.toFixed(1)} s; all others kept.`;
   place.replaceChildren(...changes.map((change) => element("div", { class: "change" },
     element("span", { class: "when", text: clock(change.start_ms) }),
@@ -102,9 +103,9 @@ function showChanges({ changes, counts }, made, said, place) {
     element("span", { class: "chip plain", text: change.by === "you" ? "you" : "follows" }))));
 }
 
-function showFailure(found, job, said, place) {
+function showFailure(found, job, status, place) {
   const error = job.error ?? found.error ?? {};
-  said.textContent = "The corrections are kept, but the run failed.";
+  status.textContent = "The corrections are kept, but the run failed.";
   place.replaceChildren(element("div", { class: "note", "data-state": "bad" }, element("div", {},
     element("p", { dir: "auto", text: error.message ?? `the run is ${found.state}` }),
     error.hint ? element("p", { class: "soft", dir: "auto", text: error.hint }) : null)));

@@ -36,7 +36,7 @@ export class TermOffer {
       this.#glossary.terms.push(term);
       tell(`“${term}” is in the glossary.`, { state: "good" });
     } catch (error) {
-      tell(`“${term}” is not in the glossary: ${told(error)}`, { state: "bad", stays: true });
+      tell(`“${term}” is not in the glossary: ${explained(error)}`, { state: "bad", stays: true });
     }
   }
 
@@ -45,7 +45,7 @@ export class TermOffer {
     const term = this.#term;
     show(this.#line, this.#box.checked);
     if (!this.#box.checked || !term) return;
-    const text = await this.#api.glossary(asTerm(term), false).then(({ line }) => line, told);
+    const text = await this.#api.glossary(asTerm(term), false).then(({ line }) => line, explained);
     if (term === this.#term) this.#line.textContent = text;
   }
 }
@@ -54,6 +54,6 @@ function asTerm(source) {
   return { source, target: null, targets: {}, match: "word", note: "" };
 }
 
-function told(error) {
+function explained(error) {
   return [error.message, error.hint].filter(Boolean).join("; ");
 }

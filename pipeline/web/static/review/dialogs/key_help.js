@@ -10,30 +10,30 @@ const SAYS = "To change a key, press on it.";
 /** Open the help. */
 export function openKeyHelp() {
   const groups = element("div", { class: "key-groups" });
-  const said = element("p", { class: "soft small", role: "status", text: SAYS });
+  const status = element("p", { class: "soft small", role: "status", text: SAYS });
   const reset = button("Undo all changes of keys", () => {
     forgetChosenKeys();
     show();
   }, "small");
   const show = (command = null) => {
-    groups.replaceChildren(...groupNames().map((name) => group(name, said, show)));
+    groups.replaceChildren(...groupNames().map((name) => group(name, status, show)));
     reset.hidden = !hasChosenKeys();
     groups.querySelector(`[data-command="${command}"]`)?.focus();
   };
   show();
-  return openDialog("Keys", [groups, element("div", { class: "spread" }, said, reset)], [], "wide");
+  return openDialog("Keys", [groups, element("div", { class: "spread" }, status, reset)], [], "wide");
 }
 
 function groupNames() {
   return [...new Set(KEYS.map((one) => one.group))];
 }
 
-function group(name, said, show) {
+function group(name, status, show) {
   const entries = KEYS.filter((one) => one.group === name && !one.quiet);
   return element("section", {},
     element("h3", { text: name }),
     element("dl", { class: "key-table" }, entries.flatMap((entry) => [
-      element("dt", {}, isChangeable(entry) ? changeable(entry, said, show) : drawn(entry)),
+      element("dt", {}, isChangeable(entry) ? changeable(entry, status, show) : drawn(entry)),
       element("dd", { text: entry.says }),
     ])));
 }
@@ -43,14 +43,14 @@ function drawn(entry) {
 }
 
 /** Return the keys of an entry as a button. Pressed, it takes the next key; Escape or going elsewhere leaves all as it is. */
-function changeable(entry, said, show) {
+function changeable(entry, status, show) {
   const label = `${shownKeys(entry).join(" or ")}: ${entry.says}. Change`;
   const made = element("button", { class: "key", type: "button", "data-command": entry.command, "aria-label": label }, drawn(entry));
   const end = () => {
     made.removeEventListener("keydown", take);
     made.removeEventListener("blur", end);
     made.replaceChildren(...drawn(entry));
-    said.textContent = SAYS;
+    status.textContent = SAYS;
   };
   const take = (event) => {
     event.preventDefault();
@@ -58,13 +58,13 @@ function changeable(entry, said, show) {
     if (MODIFIERS.has(event.key)) return;
     if (event.code === "Escape") return end();
     const refusal = chooseKey(entry, written(event));
-    if (refusal) return (said.textContent = refusal);
+    if (refusal) return (status.textContent = refusal);
     end();
     show(entry.command);
   };
   made.addEventListener("click", () => {
     made.replaceChildren(element("kbd", { text: "press a key" }));
-    said.textContent = `Press the new key for “${entry.says}”, or Esc.`;
+    status.textContent = `Press the new key for “${entry.says}”, or Esc.`;
     made.addEventListener("keydown", take);
     made.addEventListener("blur", end);
   });

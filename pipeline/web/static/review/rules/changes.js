@@ -78,10 +78,10 @@ export function split(draft, id, offset, timeMs, words) {
   const text = cue?.lines.join("\n") ?? "";
   const [head, tail] = [asLines(text.slice(0, offset)), asLines(text.slice(offset))];
   if (!head.length || !tail.length || cue.end_ms - cue.start_ms < 2 * MIN_MS) return [];
-  const heard = edgeAt(cue, text, offset, words);
-  const isNear = timeMs !== null && Math.abs(timeMs - heard) <= NEAR_MS;
+  const atWord = edgeAt(cue, text, offset, words);
+  const isNear = timeMs !== null && Math.abs(timeMs - atWord) <= NEAR_MS;
   const isInside = isNear && timeMs >= cue.start_ms + MIN_MS && timeMs <= cue.end_ms - MIN_MS;
-  const edge = Math.round(isInside ? timeMs : heard);
+  const edge = Math.round(isInside ? timeMs : atWord);
   const common = { ...cue, spans: [], spoken: null };
   return [
     { id, before: cue, after: { ...common, end_ms: edge, lines: head } },

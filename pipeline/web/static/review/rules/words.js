@@ -63,14 +63,14 @@ export function bare(text) {
  */
 export function tokens(cue, words) {
   const parts = partsOf(cue.lines.join("\n"));
-  const heard = wordsOf(cue, words).flatMap(lettersApart);
+  const spoken = wordsOf(cue, words).flatMap(lettersApart);
   let next = 0;
   const found = parts.map((part) => {
-    const place = heard.findIndex((word, index) => index >= next && bare(word.text) === bare(part.text));
+    const place = spoken.findIndex((word, index) => index >= next && bare(word.text) === bare(part.text));
     // A match far ahead is another occurrence of a common word: skipping that many would lose those between.
     if (place < 0 || place - next > MAX_SKIPPED) return { ...part, ...UNHEARD };
     next = place + 1;
-    const { start_ms: startMs, end_ms: endMs, probability, speaker } = heard[place];
+    const { start_ms: startMs, end_ms: endMs, probability, speaker } = spoken[place];
     return { ...part, startMs, endMs, probability, speaker };
   });
   return withTimes(found, cue);

@@ -96,7 +96,7 @@ export class Saver extends EventTarget {
         this.#take(await this.#api.save(this.#etag, entry.batch, entry.ops));
       } catch (error) {
         if (error.status !== 412) throw error;
-        return this.#onStale(error.told);
+        return this.#onStale(error.answer);
       }
       this.#saved.apply(entry.ops);
     }
@@ -157,7 +157,7 @@ export class Saver extends EventTarget {
       return answer.operations.map((one) => one.id);
     } catch (error) {
       if (error.status === 412) {
-        await this.#onStale(error.told);
+        await this.#onStale(error.answer);
         return this.#turnBack(name);
       }
       if (error.code !== "review.nothing") this.#onFailure(error);
