@@ -1,5 +1,7 @@
 """Transcribe with Parakeet through NeMo: a transducer that times its words, decoded greedily and without a prompt.
 
+On a card it decodes several packs at once: those that it is told of before, in their order.
+
 `beam_size`, `patience`, `initial_prompt` and `hotwords` have no effect. A retry of a repetition gives the same text
 again, so the stage leaves it out.
 """
@@ -12,13 +14,16 @@ from pathlib import Path
 
 import torch
 from nemo.collections.asr.models import ASRModel
+from nemo.collections.asr.parts.utils.rnnt_utils import Hypothesis
 from omegaconf import open_dict
 
 from shared.documents.speech import Region
 from shared.stage import Device
 from shared.text.heard_languages import EUROPEAN
 from stages.asr.decoded import DecodedSegment, DecodedWord
+from stages.asr.memory import PACKS_AT_ONCE
 from stages.asr.packs import PACK_MS
+from stages.asr.spoken_language import Pack
 from stages.asr.stage import AsrParams
 from stages.toolkit.audio.waveform import open_speech, read_pack
 
@@ -26,6 +31,7 @@ from stages.toolkit.audio.waveform import open_speech, read_pack
 _LANGUAGES = {"parakeet-tdt-0.6b-v3": tuple(EUROPEAN.split())}
 _ENGLISH = ("en",)
 _NO_CONFIDENCE = 0.0
+_PACKS_AT_ONCE = {"cuda": 4}
 
 
 class ParakeetEngine:
@@ -33,8 +39,9 @@ class ParakeetEngine:
 
     longest_ms = PACK_MS
 
-    def __init__(self, model: ASRModel, languages: Sequence[str]) -> None:
-        self._model, self.languages = model, frozenset(languages)
+    def __init__(self, model: ASRModel, languages: Sequence[str], packs_at_once: int) -> None:
+        self._model, self.languages, self._packs_at_once = model, frozenset(languages), packs_at_once
+        self.reset()
 
     def prompt_fits(self, text: str) -> bool:
         """Return true: the model takes no prompt."""
@@ -48,13 +55,20 @@ class ParakeetEngine:
         identified."""
         return {next(iter(self.languages)): 1.0} if len(self.languages) == 1 else {}
 
+    def reset(self) -> None:
+        """Forget the last job."""
+        self._expected: Sequence[Pack] = ()
+        self._hypotheses: dict[Pack, Hypothesis] = {}
+
+    def expect(self, packs: Sequence[Pack]) -> None:
+        """Take the packs of a job, in the order in which they will be transcribed."""
+        self._expected = packs
+
     def transcribe(
         self, audio: Path, pack: Sequence[Region], language: str, params: AsrParams, retry: bool
     ) -> Iterator[DecodedSegment]:
         """Decode a pack as a whole; its segments end where the text has a full stop."""
-        hypothesis = self._model.transcribe(
-            [read_pack(audio, pack)], batch_size=1, return_hypotheses=True, timestamps=True, verbose=False
-        )[0]
+        hypothesis = self._hypothesis(audio, tuple(pack))
         words = timed_words(hypothesis.timestamp["word"], hypothesis.word_confidence)
         for segment in hypothesis.timestamp["segment"]:
             end_ms = round(segment["end"] * 1000)
@@ -64,6 +78,23 @@ class ParakeetEngine:
                 yield DecodedSegment(tuple(taken), _log_probability(taken), 0.0)
         if words:
             yield DecodedSegment(tuple(words), _log_probability(words), 0.0)
+
+    def _hypothesis(self, audio: Path, pack: Pack) -> Hypothesis:
+        """Return what the model makes of a pack. An expected one is decoded in a batch with those after it."""
+        if pack not in self._hypotheses:
+            if pack not in self._expected:
+                return self._decode(audio, (pack,))[0]
+            first = self._expected.index(pack)
+            batch = self._expected[first : first + self._packs_at_once]
+            self._hypotheses = dict(zip(batch, self._decode(audio, batch), strict=True))
+        return self._hypotheses[pack]
+
+    def _decode(self, audio: Path, packs: Sequence[Pack]) -> Sequence[Hypothesis]:
+        found: Sequence[Hypothesis] = self._model.transcribe(
+            [read_pack(audio, pack) for pack in packs], batch_size=len(packs), return_hypotheses=True, timestamps=True,
+            verbose=False,
+        )  # fmt: skip
+        return found
 
 
 def timed_words(timestamps: Sequence[Mapping[str, object]], confidences: Sequence[float] | None) -> list[DecodedWord]:
@@ -102,4 +133,5 @@ def load(models: Mapping[str, Path], device: Device) -> ParakeetEngine:
             "method_cfg": {"name": "max_prob", "alpha": 1.0},
         }  # fmt: skip
     model.change_decoding_strategy(decoding, verbose=False)
-    return ParakeetEngine(model, _LANGUAGES.get(archive.stem, _ENGLISH))
+    packs_at_once = int(device.options.get(PACKS_AT_ONCE) or _PACKS_AT_ONCE.get(device.kind, 1))
+    return ParakeetEngine(model, _LANGUAGES.get(archive.stem, _ENGLISH), packs_at_once)

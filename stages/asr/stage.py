@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, field_validator
 
 from shared.documents.removals import Removal, Removals
 from shared.documents.speech import Region, SpeechRegions
@@ -29,9 +29,16 @@ from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
 from shared.text.language_params import LanguageParams, of_language
 from shared.text.timecode import clock
-from shared.whisper_memory import whisper_resources
 from stages.asr.decoded import DecodedSegment
 from stages.asr.doubts import Limits, echoes_prompt, judge, weak_language_warnings
+from stages.asr.memory import (
+    FASTER_WHISPER,
+    FASTER_WHISPER_FALLBACKS,
+    PARAKEET,
+    PARAKEET_FALLBACKS,
+    WHISPERX,
+    WHISPERX_FALLBACKS,
+)
 from stages.asr.packs import make_packs, split_evenly
 from stages.asr.placement import place_segment, spans_of, split_sentences
 from stages.asr.spoken_language import Pack, Rules, Survey, in_one_language, survey
@@ -115,7 +122,10 @@ AsrJob = Job[AsrInputs, AsrParams]
 
 
 class Engine(Protocol):
-    """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps."""
+    """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps.
+
+    One that decodes several packs at once has a method `expect(packs)` too, which is told all of them before.
+    """
 
     languages: frozenset[str]  # BCP-47
     longest_ms: int  # the longest stretch that it takes
@@ -145,6 +155,8 @@ def run(engine: Engine, job: AsrJob) -> AsrOutputs:
     language, probability = languages.language, languages.probability
     decoder = _Decoder(engine, job, speech.regions if job.inputs.speech else ())
     segments: list[Segment] = []
+    if expect := getattr(engine, "expect", None):
+        expect([pack for _, pack in languages.passages])
     for pack_language, pack in languages.passages:
         other = None if pack_language == language else pack_language
         for segment in decoder.transcribe(pack, pack_language):
@@ -309,9 +321,6 @@ def _write(job: AsrJob, transcript: Transcript, left_out: Sequence[Removal]) -> 
     )
 
 
-_ONE, _ONE_8_BIT = whisper_resources(1, 4.0), whisper_resources(1, 4.0, weights=0.5)
-_8_BIT: Mapping[str, JsonValue] = {"batch_size": 1, "compute_type": "int8_float16"}  # on a card
-
 # The parameters that NeMo's models do not take.
 _WHISPER_ONLY = ("beam_size", "patience", "initial_prompt", "example_text", "hotwords", "compute_type", "batch_size")
 
@@ -331,15 +340,9 @@ STAGE = Stage(
             card_environment="lite-cuda",
             summary="Whisper through CTranslate2, eight windows at once, with the decoder's word times",
             models=("whisper",),
-            resources=whisper_resources(windows=8, memory_gib=3.0),
+            resources=FASTER_WHISPER,
             load_params=("compute_type",),
-            oom_fallbacks=(
-                Fallback("one window at once", {"batch_size": 1}, resources=_ONE),
-                Fallback("two hypotheses", {"batch_size": 1, "beam_size": 2}, resources=_ONE),
-                Fallback("8-bit weights", {**_8_BIT, "beam_size": 2}, only_on="cuda", resources=_ONE_8_BIT),
-                Fallback("8-bit weights", {"batch_size": 1, "beam_size": 2, "compute_type": "int8"}, only_on="cpu"),
-                Fallback("the processor", device="cpu"),
-            ),
+            oom_fallbacks=FASTER_WHISPER_FALLBACKS,
         ),
         "mlx-whisper": Backend(
             module="stages.asr.mlx_whisper",
@@ -360,9 +363,9 @@ STAGE = Stage(
             card_library="torch",
             summary="Parakeet, a transducer that times its words; v2 hears English, v3 25 European languages",
             models=("recognizer",),
-            resources=Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=6.0, time_base_s=600.0, time_per_media_s=10.0),
+            resources=PARAKEET,
             neutral_params=_WHISPER_ONLY,
-            oom_fallbacks=(Fallback("the processor", device="cpu"),),
+            oom_fallbacks=PARAKEET_FALLBACKS,
         ),
         "nemo-canary": Backend(
             module="stages.asr.nemo_canary",
@@ -382,15 +385,9 @@ STAGE = Stage(
             card_library="ctranslate2",
             summary="Whisper through CTranslate2, several windows at once; stage align times the words",
             models=("whisper",),
-            resources=whisper_resources(windows=12, memory_gib=4.0),  # as many as a pack has
+            resources=WHISPERX,
             load_params=("compute_type",),
-            oom_fallbacks=(
-                Fallback("four windows at once", {"batch_size": 4}, resources=whisper_resources(4, 4.0)),
-                Fallback("one window at once", {"batch_size": 1}, resources=_ONE),
-                Fallback("8-bit weights", _8_BIT, only_on="cuda", resources=_ONE_8_BIT),
-                Fallback("8-bit weights", {"batch_size": 1, "compute_type": "int8"}, only_on="cpu"),
-                Fallback("the processor", {"batch_size": 1}, device="cpu"),
-            ),
+            oom_fallbacks=WHISPERX_FALLBACKS,
         ),
     },
     run=run,
