@@ -28,10 +28,10 @@ from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
 from pipeline.publishing.corrected_plan import CORRECT, with_edits
 from pipeline.publishing.edit_order import carry_out
-from pipeline.publishing.edits import Edit
+from pipeline.publishing.edits import Edit, changed_files
 from pipeline.publishing.folders import Folders, OutputDisk
 from pipeline.publishing.names import NameRules
-from pipeline.publishing.publish import PublishedFiles, Rules, changed_files
+from pipeline.publishing.publish import PublishedFiles, Rules
 from pipeline.publishing.record import Job
 from pipeline.publishing.run_report.job_facts import Materials
 from pipeline.publishing.run_report.published import report_of

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.sizes import size_in
-from pipeline.publishing.prune_results import Ask, delete, survey
+from pipeline.publishing.prune_results import SurveyOptions, delete, survey
 from pipeline.store.fetched_media import fetched_media
 from pipeline.store.results import ResultStore
 
@@ -54,7 +54,8 @@ class SizeLimit:
         return free >= needed
 
     def _shrink(self, size: int, in_use: Callable[[], Collection[str]]) -> None:
-        found = survey(self._store, float("inf"), size, ask=Ask(intermediates=True, by_itself=True, spared=in_use()))
+        options = SurveyOptions(intermediates=True, unattended=True, needed=in_use())
+        found = survey(self._store, float("inf"), size, options=options)
         with self._store.one_write(wait=False):
             delete(self._store, [surplus for surplus in found.surplus if surplus.key])
 

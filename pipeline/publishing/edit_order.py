@@ -11,8 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base.errors import BadInput
-from pipeline.publishing.edits import Changed, EditStore
-from pipeline.publishing.publish import forget_edits
+from pipeline.publishing.edits import Changed, EditStore, forget_edits
 from shared.documents.base import Document, DocumentError, Frozen
 
 

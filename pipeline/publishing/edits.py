@@ -1,15 +1,15 @@
-"""Keeps corrections: changes that people made to published files. They become inputs of the file's plan.
+"""Finds and keeps corrections: changes that the user made to published files. They become inputs of the file's plan.
 
     <results>/edits/<media's sha256>/edits.json      the corrected files, with the digests before and after
     <results>/edits/<media's sha256>/<sha256>        the content of a correction, or of what it corrects
 
-A correction counts where it differs from the file that was corrected: each such place is a pin (see `shared.documents.
-pins`), and everything else may be made again in another way. It is an input of the steps that follow, by its content,
-so their keys are exact and only they are done again. It stays until the user drops it.
+A correction consists of pins, the places where it differs from the file that was corrected (see `shared.documents.
+pins`); everything else may change when it is made again. Its content is an input of the steps that follow, so only these
+run again. It is kept until the user drops it.
 
-It belongs to the language of the corrected file. The spoken language is known only when there is a transcript, so a
-plan holds the corrections in every language, and each step takes those in the language of its transcript (see
-`pipeline.engine.language_models`). The others are not used.
+It has the language of the corrected file. The spoken language is known only when there is a transcript, so a plan holds
+the corrections in all languages, and each step takes those in the language of its transcript (see
+`pipeline.engine.language_models`).
 """
 
 from __future__ import annotations
@@ -21,26 +21,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.base.errors import BadInput
-from pipeline.store.results import StoredResult
+from pipeline.publishing.beside import place_of
+from pipeline.publishing.record import Job, read_job, write_job
+from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import Document, DocumentError, Frozen
 from shared.documents.transcript import Transcript
-from shared.files import is_intact, write_atomically
+from shared.files import is_intact, sha256_of, write_atomically
 from shared.text.language import UNDETERMINED, is_same, language_in_file_name
 
 _LIST = "edits.json"
 _BILINGUAL = "bilingual"  # the step
 TRANSCRIPT = "transcript"
-_NOT_TAKEN = (".txt", ".whisper.json")  # they hold less than the corrected output, or something else
+_NOT_TAKEN = (".txt", ".whisper.json")  # formats that lack a part of the output, such as its times
 
 
 class Edit(Frozen):
-    """Correction of the published file `name`: the output that it corrects, and the digests of its content and the old.
+    """Correction of the published file `name`, which is the output `role` of `step`.
 
-    `language` (BCP-47) is that of the corrected output, or None if it is not known. `becomes` is the language that a
-    corrected transcript states, if it differs. `base` is the same as `sha256` if the content before is not known.
-    `source` is the transcript that a corrected translation was made for. `without` names pins that the user dropped.
-    `is_chained`: it was made on top of the corrections before it in the list; those of earlier releases were not, and
-    their transcripts stand whole.
+    `sha256` is the digest of the corrected content, and `base` that of the content before, or the same if that is not
+    known. `language` (BCP-47) is that of the corrected output; None if it is not known. `becomes` is the language that
+    a corrected transcript states, if it differs. `source` is the digest of the transcript that a corrected translation
+    was made for. `without` names pins that the user dropped. With `is_chained`, it was made on top of the corrections
+    before it in the list; those of earlier releases were not, and their transcripts are used as a whole.
     """
 
     name: str
@@ -61,16 +63,16 @@ class Edit(Frozen):
 
     @property
     def known_base(self) -> str:
-        """Return the digest of the content before, that of the correction itself if not known."""
+        """Return the digest of the content before; that of the correction itself if it is not known."""
         return self.base if self.is_chained or self.role != TRANSCRIPT else self.sha256
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """Return the digests of its contents."""
+        """Return the digests of all contents that belong to the correction."""
         return (self.sha256, self.base, *((self.source,) if self.source else ()))
 
     def corrects(self, language: str | None) -> bool:
-        """Tell whether it corrects a text in this language; a correction without a language corrects any."""
+        """Tell whether it corrects a text in this language; without a language, it corrects any text."""
         return None in (self.language, language) or is_same(str(self.language), str(language))
 
     def applies(self, results: Mapping[str, StoredResult]) -> bool:
@@ -93,8 +95,9 @@ class Edits(Document):
 
 @dataclass(frozen=True)
 class Changed:
-    """Published file that was edited: its path, the `step.role` that it shows, its content before, and its language;
-    `source` is the transcript that it translates. `called` is its published name, if `path` lies elsewhere."""
+    """Published file that was edited: its path, the `step.role` of its output, the path of its content before (None if
+    not known), and its language. `source` is the path of the transcript that it translates. `called` is its published
+    name, if `path` has another one."""
 
     path: Path
     origin: str
@@ -105,7 +108,7 @@ class Changed:
 
     @property
     def name(self) -> str:
-        """Return the name that a correction has."""
+        """Return the published name."""
         return self.called or self.path.name
 
 
@@ -130,7 +133,7 @@ class EditStore:
         return tuple(edit if edit.language else self._with_language(media, edit) for edit in edits)
 
     def path(self, media: str, sha256: str) -> Path:
-        """Return the path of a correction's content; read it, never change it."""
+        """Return the path of a correction's content, which must not be changed."""
         return self._root / media / sha256
 
     def files(self, media: str, edits: Sequence[Edit]) -> dict[str, Path]:
@@ -138,8 +141,8 @@ class EditStore:
         return {digest: self.path(media, digest) for edit in edits for digest in edit.digests}
 
     def take_in(self, media: str, changed: Sequence[Changed]) -> tuple[Edit, ...]:
-        """Keep edited files as corrections. Raises `BadInput` if one of them cannot be a correction, and then keeps
-        none."""
+        """Keep edited files as corrections. Raises `BadInput`, and keeps none, if one of them cannot be a
+        correction."""
         _check(changed)
         edits = list(self.of(media))
         for file in changed:
@@ -155,7 +158,7 @@ class EditStore:
         return dropped
 
     def drop_pins(self, media: str, pins: Mapping[str, Collection[str]]) -> None:
-        """Stop using single pins: their ids, by the digest of the corrected file that holds them."""
+        """Drop single pins. `pins` maps the digest of a corrected file to the ids of its pins."""
         self._write(media, [
             edit.model_copy(update={"without": tuple(dict.fromkeys((*edit.without, *pins.get(edit.sha256, ()))))})
             for edit in self.of(media)
@@ -173,16 +176,16 @@ class EditStore:
         )  # fmt: skip
         last = next((edit for edit in reversed(edits) if edit.corrects(changed.language)), None)
         if last and (last.origin, last.sha256, last.source) == (made.origin, digest, source):
-            return edits  # taken in already
+            return edits  # it is kept already
         if last is None or last.origin != changed.origin or last.source != source or base not in (None, last.sha256):
             return [*edits, made]
-        # A correction of the corrected file itself: one from the same base contains both.
+        # The corrected file was corrected again: one correction from the same base replaces both.
         made = made.model_copy(update={"base": last.base, "without": last.without, "is_chained": last.is_chained})
         return [*(edit for edit in edits if edit is not last), made]
 
     def _with_language(self, media: str, edit: Edit) -> Edit:
-        """Return a correction from a release that did not keep languages, with the language of its document, its
-        translation or its name."""
+        """Return a correction of an earlier release, which did not record languages, with the language of its document,
+        its step or its name."""
         if edit.role == TRANSCRIPT:
             before, after = (_language_of(self.path(media, digest)) for digest in (edit.base, edit.sha256))
             language = before or after
@@ -194,7 +197,7 @@ class EditStore:
         return edit.model_copy(update={"language": target or named or None})
 
     def _keep(self, media: str, path: Path) -> str:
-        content = path.read_bytes()  # read once: an editor may save again between two readings
+        content = path.read_bytes()  # read once, because an editor may save again at any time
         digest = hashlib.sha256(content).hexdigest()
         place = self.path(media, digest)
         if not is_intact(place, digest):
@@ -223,7 +226,7 @@ def _language_of(transcript: Path) -> str | None:
 
 
 def _other_language(transcript: Path, language: str | None) -> str | None:
-    """Return the language that a transcript states, if it is another one."""
+    """Return the language that a transcript states, if it is another than `language`; else None."""
     named = _language_of(transcript)
     return None if named is None or language is None or is_same(named, language) else named
 
@@ -246,9 +249,54 @@ def _check(changed: Sequence[Changed]) -> None:
             )
 
 
-def takes_edits(name: str, origin: str) -> bool:
-    """Tell whether an edited file can be a correction: a transcript, or a subtitle in a format with times and text."""
+def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
+    """Return the published files in a folder that the user has edited and that can become corrections."""
+    job = read_job(folder)
+    if job is None:
+        return []
+    found = []
+    for name, digest in job.files.items():
+        path, origin = place_of(folder, name), job.origins.get(name, "")
+        if not path.is_file() or not _takes_edits(name, origin):
+            continue
+        language = _stated_language(job, origin)
+        known = any(edit.origin == origin and edit.corrects(language) for edit in edits)
+        is_lost = name in job.edits and not known  # for example if the corrections were deleted with the results
+        if sha256_of(path) != digest or is_lost:
+            before = store.object_path(digest)
+            known_before = before if not is_lost and is_intact(before, digest) else None
+            source = _published_transcript(job, store) if ":" in origin else None  # a step with a target language
+            found.append(Changed(path, origin, known_before, language, source))
+    return found
+
+
+def _published_transcript(job: Job, store: ResultStore) -> Path | None:
+    """Return the path of the transcript that was published, as reel made it; None if it is no longer stored."""
+    for name, digest in job.files.items():
+        if job.origins.get(name, "").rpartition(".")[2] == TRANSCRIPT and is_intact(store.object_path(digest), digest):
+            return store.object_path(digest)
+    return None
+
+
+def _stated_language(job: Job, origin: str) -> str | None:
+    """Return the language of a published file, as the step that made it states it."""
+    facts = job.steps.get(origin.rpartition(".")[0], {}).get("facts")
+    language = facts.get("language") if isinstance(facts, dict) else None
+    return str(language) if language else None
+
+
+def forget_edits(folder: Path, names: Sequence[str]) -> None:
+    """Remove these files from the corrections in the folder's record, so that the next run overwrites them."""
+    job = read_job(folder)
+    if job is not None:
+        left = {name: digest for name, digest in job.edits.items() if Path(name).name not in names}
+        write_job(folder, job.model_copy(update={"edits": left}), over=True)
+
+
+def _takes_edits(name: str, origin: str) -> bool:
+    """Tell whether an edited file can become a correction: a transcript, or subtitles in a format with times and
+    text."""
     step, _, role = origin.rpartition(".")
-    if step.partition(":")[0] == _BILINGUAL:  # of which language a changed line is, nothing tells
+    if step.partition(":")[0] == _BILINGUAL:  # the language of a changed line is not known
         return False
     return role == TRANSCRIPT or (role == "files" and not name.endswith(_NOT_TAKEN))

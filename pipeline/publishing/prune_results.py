@@ -1,9 +1,9 @@
-"""Repairs a result store, and finds the results that may be deleted.
+"""Finds the results that may be deleted, and deletes them.
 
 A result may be deleted if it is old or the store is too large, and no published job uses it. `job.json` in a job's
-folder names the results that it was made from. The search for such folders covers the places where the history says
-that jobs were published, their neighbours, and the folders to which the user says that jobs were moved. The store's one
-writer does all of this, so that no run is in progress.
+folder names the results that the job was made from. Jobs are searched in the folders where the history says that they
+were published, in the neighbours of these folders, and where the user says that jobs were moved to. Only the process
+with the lock of the store does this, so no other run is in progress.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,68 +22,17 @@ from pipeline.store.fetched_media import FetchedMedia, fetched_media
 from pipeline.store.pinned import pinned
 from pipeline.store.results import ResultStore, StoredResult
 from shared.documents.base import DocumentError
-from shared.files import is_intact
 from shared.language_model import Usage
 
 _DAY_S = 24 * 3600
-_ONLY_LOOKED_AT = {"proxy"}  # stages whose results a page shows, and no step needs
-_LOOKED_AT, _LARGE, _FETCHED, _SMALL = range(4)  # in the order of deletion
+_FOR_DISPLAY = {"proxy"}  # stages whose results a page shows and no step needs
+_DISPLAYED, _LARGE, _FETCHED, _SMALL = range(4)  # ranks, in the order of deletion
 _LARGE_BYTES = 1_000_000  # sound and film; transcripts and subtitles of a long film are smaller
 
 
 @dataclass(frozen=True)
-class Repaired:
-    """Findings of a repair. `index` says why the index was rebuilt, or is None if it was complete."""
-
-    index: str | None
-    results: int
-    unreadable: tuple[Path, ...]  # removed manifests
-    damaged: tuple[Path, ...]  # removed contents that did not have the digest in their name
-    incomplete: tuple[str, ...]  # keys of results with missing contents: they are made again when needed
-    histories: tuple[Path, ...]  # damaged or lost files of runs, written again from the index
-    lost: tuple[Path, ...]  # damaged files of runs that are not in the index either
-
-
-def repair(store: ResultStore, damage: str | None, progress: Callable[[int, int], None]) -> Repaired:
-    """Read every content and every manifest, remove the damaged ones, and rebuild the index.
-
-    `damage` is what was wrong with the index before it was opened. `progress` receives the bytes read and the total.
-    """
-    contents = store.contents.places()
-    sizes = {path: path.lstat().st_size for path in contents}
-    done, damaged = 0, []
-    for path in contents:
-        if not is_intact(path, path.name):
-            damaged.append(path)
-            _take_away(path)
-        done += sizes[path]
-        progress(done, sum(sizes.values()))
-    unreadable, incomplete, complete = [], [], 0
-    for path in store.manifests():
-        key = _key_of(path)
-        if key is None:
-            unreadable.append(path)
-            _take_away(path)
-        elif store.lookup(key) is None:
-            incomplete.append(key)
-        else:
-            complete += 1
-    why = damage or store.index.damage()
-    store.index.rebuild(store.refill)
-    histories, lost = store.index.keep_runs(store.history)
-    return Repaired(why, complete, tuple(unreadable), tuple(damaged), tuple(incomplete), tuple(histories), tuple(lost))
-
-
-def _take_away(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-@dataclass(frozen=True)
 class Surplus:
-    """Result or fetched media file that may be deleted, or a content that no result uses; then `key` is empty."""
+    """Result or fetched media file that may be deleted, or a content that no result uses, with an empty `key`."""
 
     key: str
     what: str
@@ -95,8 +44,8 @@ class Surplus:
 
 @dataclass(frozen=True)
 class Survey:
-    """Content of the store: what may be deleted, oldest first, how much stays, and how much of that is for published
-    jobs. `lost` are folders of jobs that cannot be found: deleted, or moved elsewhere."""
+    """Survey of a store: what may be deleted, in the order of deletion, how many bytes stay, and how many of these
+    belong to published jobs. `lost` are folders of jobs that are not there: deleted, or moved elsewhere."""
 
     surplus: tuple[Surplus, ...]
     kept_bytes: int
@@ -105,25 +54,25 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Limits of a survey.
+class SurveyOptions:
+    """Options of a survey.
 
-    With `intermediates`, a published job keeps only the results that it published, not those that they were made from.
-    `by_itself` is for a run without a person watching: it keeps results that a service was paid for, and gives up large
-    published results whose files lie in the job's folder. `spared` are keys that always stay. `moved_to` are folders
-    that may hold jobs at any depth.
+    With `intermediates`, a published job keeps only the results that it published, not those that these were made from.
+    `unattended` is for a run that deletes without asking: results of paid services stay, and large published results
+    may be deleted, because their files lie in the job's folder. The keys in `needed` always stay. `moved_to` are
+    folders that may contain jobs at any depth.
     """
 
     intermediates: bool = False
-    by_itself: bool = False
-    spared: Collection[str] = ()
+    unattended: bool = False
+    needed: Collection[str] = ()
     moved_to: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Result, or fetched media file, that nothing needs. `path` is its manifest or folder, `contents` the digests of a
-    result's files, `bytes` what is freed beside those. The `rank` says when it is deleted."""
+    """Result or fetched media file that nothing needs. `path` is its manifest or folder, `contents` are the digests of
+    a result's files, and `bytes` is the size of a fetched file. Lower ranks are deleted first."""
 
     key: str
     what: str
@@ -134,51 +83,76 @@ class _Candidate:
     bytes: int = 0
 
 
-def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, ask: Ask) -> Survey:
+class _Contents:
+    """Contents of a store with the manifests that use each: a content is freed when no manifest uses it any more."""
+
+    def __init__(self, store: ResultStore, results: Mapping[Path, StoredResult]) -> None:
+        self._sizes = store.contents.sizes()
+        self._users: dict[str, set[Path]] = defaultdict(set)
+        for path, result in results.items():
+            for file in result.files:
+                self._users[file.sha256].add(path)
+
+    @property
+    def used_bytes(self) -> int:
+        """Return the size of the contents that some manifest uses."""
+        return self.size_of(self._users)
+
+    def unused(self) -> dict[str, int]:
+        """Return the sizes of the contents that no manifest uses, by digest."""
+        return {digest: size for digest, size in self._sizes.items() if digest not in self._users}
+
+    def size_of(self, digests: Iterable[str]) -> int:
+        """Return the size of those of the contents that exist."""
+        return sum(self._sizes[digest] for digest in digests if digest in self._sizes)
+
+    def release(self, digests: Iterable[str], path: Path) -> list[str]:
+        """Record that the manifest `path` is deleted. Return those of its contents that are now unused."""
+        freed = []
+        for digest in digests:
+            self._users[digest].discard(path)
+            if not self._users[digest] and digest in self._sizes:
+                freed.append(digest)
+        return freed
+
+
+def survey(store: ResultStore, older_than_s: float, keep_bytes: int | None, *, options: SurveyOptions) -> Survey:
     """Return what may be deleted: every result not used for `older_than_s`, then others until at most `keep_bytes`
     stay.
 
-    What was made only to be looked at comes first, then large results, then media files that can be fetched again, then
-    small results, for texts cost the most to make; the oldest of each first.
+    Results for display come first, then large results, then media files that can be fetched again, then small results,
+    because texts cost the most to make; among these, the least recently used comes first.
     """
     results = {path: result for path in store.manifests() if (result := _read(path)) is not None}
-    jobs, lost = _jobs(store, ask.moved_to)
-    used_keys = _in_use(jobs, {result.key: result for result in results.values()}, ask)
+    jobs, lost = _jobs(store, options.moved_to)
     kept = store.contents.fresh | pinned(store.root)  # a run in progress is about to note results with the fresh ones
-    used_keys |= {
-        candidate.key for candidate in results.values() if any(file.sha256 in kept for file in candidate.files)
-    }
-    holders: dict[str, set[Path]] = defaultdict(set)
-    for path, result in results.items():
-        for file in result.files:
-            holders[file.sha256].add(path)
-    sizes = store.contents.sizes()
-    surplus = [_stray(store, name, size) for name, size in sizes.items() if name not in holders]
-    now, last_used = time.time(), _last_used(store)
+    used_keys = _used_keys(jobs, {result.key: result for result in results.values()}, options)
+    used_keys |= {result.key for result in results.values() if any(file.sha256 in kept for file in result.files)}
+    contents = _Contents(store, results)
     fetched = list(fetched_media(store.root))
-    total = sum(sizes[name] for name in holders if name in sizes) + sum(media.bytes for media in fetched)
     candidates = [
-        *_results_without_use(results, used_keys, last_used),
-        *(_fetched(media) for media in fetched if not (media.key in ask.spared or _digest(store, media) in kept)),
+        *_unused_results(results, used_keys, _last_used(store)),
+        *(_fetched(media) for media in fetched if not (media.key in options.needed or _digest(store, media) in kept)),
     ]  # fmt: skip
-    by_rank = keep_bytes is not None
+    surplus = [_unused_content(store, digest, size) for digest, size in contents.unused().items()]
+    total = contents.used_bytes + sum(media.bytes for media in fetched)
+    now, by_rank = time.time(), keep_bytes is not None
     for unused in sorted(candidates, key=lambda found: (found.rank if by_rank else 0, found.used_at, found.path)):
-        old, too_much = now - unused.used_at > older_than_s, keep_bytes is not None and total > keep_bytes
-        if not (old or too_much):
+        age_s = now - unused.used_at
+        is_old = age_s > older_than_s
+        if not is_old and (keep_bytes is None or total <= keep_bytes):
             continue
-        for name in unused.contents:
-            holders[name].discard(unused.path)
-        freed = [name for name in unused.contents if not holders[name] and name in sizes]
-        size = unused.bytes + sum(sizes[name] for name in freed)
+        freed = contents.release(unused.contents, unused.path)
+        size = unused.bytes + contents.size_of(freed)
         total -= size
-        why = f"not used for {(now - unused.used_at) / _DAY_S:.0f} days" if old else "the oldest above the size limit"
+        why = f"not used for {age_s / _DAY_S:.0f} days" if is_old else "the oldest above the size limit"
         paths = (unused.path, *map(store.object_path, freed))
-        surplus.append(Surplus(unused.key, unused.what, why, now - unused.used_at, size, paths))
+        surplus.append(Surplus(unused.key, unused.what, why, age_s, size, paths))
     used = {file.sha256 for result in results.values() if result.key in used_keys for file in result.files}
-    return Survey(tuple(surplus), total, sum(sizes[name] for name in used if name in sizes), lost)
+    return Survey(tuple(surplus), total, contents.size_of(used), lost)
 
 
-def _results_without_use(
+def _unused_results(
     results: Mapping[Path, StoredResult], used_keys: Collection[str], last_used: Mapping[str, float]
 ) -> Iterator[_Candidate]:
     for path, result in results.items():
@@ -188,7 +162,7 @@ def _results_without_use(
         yield _Candidate(
             result.key, f"{stage} ({result.ingredients['backend']})", path,
             last_used[result.key] if result.key in last_used else _written_at(path),
-            _LOOKED_AT if stage in _ONLY_LOOKED_AT else _LARGE if is_large else _SMALL,
+            _DISPLAYED if stage in _FOR_DISPLAY else _LARGE if is_large else _SMALL,
             frozenset(file.sha256 for file in result.files),
         )  # fmt: skip
 
@@ -208,10 +182,8 @@ def _digest(store: ResultStore, media: FetchedMedia) -> str | None:
 
 
 def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
-    """Delete the given results and contents.
-
-    Each loses its row first, then its manifest, then its contents, so that an incomplete result is never found.
-    """
+    """Delete these results and contents: the row of each first, then its manifest, then its contents, so that an
+    incomplete result is never found."""
     for unused in surplus:
         if unused.key:
             store.index.execute("DELETE FROM results WHERE key = ?", (unused.key,), wait=False)
@@ -225,34 +197,35 @@ def delete(store: ResultStore, surplus: Iterable[Surplus]) -> None:
 
 
 def _jobs(store: ResultStore, moved_to: Sequence[Path]) -> tuple[dict[Path, Job], tuple[Path, ...]]:
-    """Return every published job that can be found, by its folder, and the folders of jobs that cannot."""
+    """Return the published jobs that exist, by folder, and the folders of those that do not."""
     rows = store.index.query("SELECT DISTINCT folder, media FROM run_items WHERE folder IS NOT NULL")
     published = {Path(str(folder)): str(media) for folder, media in rows}
     renamed = (found.parent for folder in {place.parent for place in published} for found in folder.glob(f"*/{JOB}"))
     moved = (found.parent for folder in moved_to for found in folder.rglob(JOB))
     jobs = {place: job for place in {*published, *renamed, *moved} if (job := read_job(place)) is not None}
-    there = {job.media for job in jobs.values()}
-    lost = sorted(folder for folder, media in published.items() if folder not in jobs and media not in there)
+    media_files = {job.media for job in jobs.values()}
+    lost = sorted(folder for folder, media in published.items() if folder not in jobs and media not in media_files)
     return jobs, tuple(lost)
 
 
-def _in_use(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], ask: Ask) -> set[str]:
+def _used_keys(jobs: Mapping[Path, Job], results: Mapping[str, StoredResult], options: SurveyOptions) -> set[str]:
     """Return the keys that stay: those that published jobs use, or only those of the results that they published."""
-    used = set(ask.spared)
+    used = set(options.needed)
     for folder, job in jobs.items():
         published = set(job.files.values())
-        if ask.by_itself:
+        if options.unattended:
             published -= _large_copies(folder, job)
         for key in (str(step["key"]) for step in job.steps.values()):
-            if not ask.intermediates or (key in results and published & {file.sha256 for file in results[key].files}):
+            made = {file.sha256 for file in results[key].files} if key in results else set()
+            if published & made or not options.intermediates:
                 used.add(key)
-    if ask.by_itself:
+    if options.unattended:
         used |= {key for key, result in results.items() if Usage.from_facts(result.facts).requests}
     return used
 
 
 def _large_copies(folder: Path, job: Job) -> set[str]:
-    """Return the digests of large files that lie in the job's folder, and need no second copy in the store."""
+    """Return the digests of large files in the job's folder, which need no second copy in the store."""
     found = set()
     for name, digest in job.files.items():
         with contextlib.suppress(OSError):
@@ -262,27 +235,22 @@ def _large_copies(folder: Path, job: Job) -> set[str]:
 
 
 def _last_used(store: ResultStore) -> dict[str, float]:
-    """Return when a run last made or reused each result, in seconds."""
+    """Return the time at which a run last made or reused each result, in seconds, by key."""
     rows = store.index.query("SELECT key, MAX(ended_ms) FROM run_steps WHERE key IS NOT NULL GROUP BY key")
     return {str(key): float(str(at)) / 1000 for key, at in rows if at is not None}
 
 
-def _stray(store: ResultStore, name: str, size: int) -> Surplus:
-    path = store.object_path(name)
-    return Surplus("", name[:12], "no result uses it", time.time() - _written_at(path), size, (path,))
+def _unused_content(store: ResultStore, digest: str, size: int) -> Surplus:
+    path = store.object_path(digest)
+    return Surplus("", digest[:12], "no result uses it", time.time() - _written_at(path), size, (path,))
 
 
 def _written_at(path: Path) -> float:
-    """Return when a file was written; the time now if a concurrent run has removed it."""
+    """Return the time at which a file was written; the time now if a concurrent run has deleted it."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:
         return time.time()
-
-
-def _key_of(path: Path) -> str | None:
-    result = _read(path)
-    return result.key if result is not None and result.key == path.stem else None
 
 
 def _read(path: Path) -> StoredResult | None:

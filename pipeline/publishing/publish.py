@@ -1,7 +1,8 @@
-"""Publishes results under the names that a user expects, in the folder of the media file, each by a rename.
+"""Publishes results in the output folder of a media file, under the names that the recipe gives them.
 
-`job.json` in the folder names reel's files, what each was made from, and the licences. Files of other people, and files
-that a person has edited since, stay as they are: `pipeline.publishing.targets` decides.
+Each file is written beside its place and renamed. `job.json` in the folder names reel's files, what each was made from,
+and the licences. Files of other people, and files that the user has edited since, stay as they are:
+`pipeline.publishing.targets` decides that.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pipeline.model_cache.overlay import Origin
 from pipeline.plan.model import Plan, Publication, models_used
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import UP, lies_beside, place_of
-from pipeline.publishing.edits import Changed, Edit, takes_edits
+from pipeline.publishing.edits import Edit
 from pipeline.publishing.folder_contents import FolderContents
 from pipeline.publishing.folders import may_take
 from pipeline.publishing.names import NameRules, fitted, stem_of
@@ -28,23 +29,21 @@ from pipeline.publishing.placing import held, put_content, put_copy, sweep
 from pipeline.publishing.record import JOB, REPORT, Job, is_regular, read_job, write_job
 from pipeline.publishing.targets import Answer, Published, RequestedFile, Target, Targets
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, object_damaged
-from shared.files import is_intact, sha256_of
 from shared.text.language import UNDETERMINED, in_file_name, is_covered
 
-_TRANSCRIPT = "transcript"
-_TRIES = 5  # if other programs create files with the chosen names while reel writes its own
+_MOST_ATTEMPTS = 5  # each fails if another program creates a file with a chosen name meanwhile
 
 
 class FolderTaken(Exception):
-    """Error: the folder holds the job of another media file, which a concurrent run has just published."""
+    """Raised if the folder belongs to the job of another media file, which a concurrent run has just published."""
 
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """Results that a run has made of a media file.
+    """Results of a media file that a run has finished.
 
-    `missing` are the outputs that it could not make, as `step.role`, with the code of the error. `plan_digest` stands
-    for everything but the media file that decides the results.
+    `missing` are the outputs that it could not make, as `step.role`, with the code of the error. `plan_digest`
+    identifies everything but the media file that decides the results.
     """
 
     media: Path
@@ -59,12 +58,12 @@ class FinishedJob:
 class Rules:
     """Conditions for publishing the results of one media file.
 
-    `elsewhere` returns another folder for one that another run has taken. `untouched` tells whether a file is unchanged
-    since it was published. With `replace`, the user gives up files of other people that have the names of reel's. With
-    `beside`, subtitles lie next to the media file, except for those in the languages that it `has` already.
-    `foreign_record` is the record that kept the file from its usual folder. `origin` says which lock a model is from.
-    `report` writes the report on a job that is recorded so, in this folder; without it, none is published.
-    `settings` are what the user asked for, by dotted names.
+    `elsewhere` returns another folder instead of one that another run has taken. `untouched` tells whether a file has
+    not changed since it was published. With `replace`, files of other people with the names of reel's files are
+    overwritten. With `beside`, subtitles go next to the media file, except for those in the languages that it `has`
+    already. `foreign_record` is a `job.json` of other people because of which the usual folder is not used. `origin`
+    returns the lock that a model comes from. `report` returns the report on a recorded job in a folder; None if no
+    report is published. `settings` are those that the user chose, by dotted names.
     """
 
     store: ResultStore
@@ -84,11 +83,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """Published files of a folder.
+    """Published files of a job.
 
-    `edited` are those that a person has changed, so that reel kept them. `theirs` are files of other people that have
-    the names of reel's; `renamed` are reel's files under other names for that reason. `shortened` are names that were
-    too long for the disk.
+    `edited` are those that the user has changed, so that they were kept. `theirs` are files of other people that have
+    the names of reel's files, and `renamed` are reel's files that got other names because of them. `shortened` are
+    files whose names were too long for the disk.
     """
 
     folder: Path
@@ -101,8 +100,8 @@ class PublishedFiles:
 
 @dataclass(frozen=True)
 class _Output:
-    """File to be published: its content, and the path of that, or its bytes. `edit` is the correction that it is or
-    contains."""
+    """File to be published. `source` is the path of its content, or the content itself. `edit` is the file's digest if
+    it contains a correction of the user."""
 
     requested: RequestedFile
     origin: str
@@ -111,26 +110,18 @@ class _Output:
     edit: str = ""
 
     def put(self, target: Path, *, over: bool) -> None:
-        """Write the file. Raises `ObjectDamaged`, and `FileExistsError` without `over`."""
+        """Write the file. Raises `ObjectDamaged`; and `FileExistsError` if the file exists, unless `over` is set."""
         if isinstance(self.source, bytes):
             put_content(self.source, target, over=over)
         elif not put_copy(self.source, target, self.file.sha256, over=over):
             raise object_damaged(self.file)
 
 
-def forget_edits(folder: Path, names: Sequence[str]) -> None:
-    """Allow the next job to replace these files by its results."""
-    job = read_job(folder)
-    if job is not None:
-        left = {name: digest for name, digest in job.edits.items() if Path(name).name not in names}
-        write_job(folder, job.model_copy(update={"edits": left}), over=True)
-
-
 def publish(finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
-    """Publish every output of the plan into `folder`, and remove the files of an earlier job that this one lacks.
+    """Publish every output of the plan into `folder`, and delete the files of the earlier job that this one lacks.
 
-    `corrected` holds the paths of corrections, which are contained in the results. Raises
-    `ObjectDamaged` for a result that does not have its digest.
+    `corrected` maps the corrections that the results contain to their paths. Raises `ObjectDamaged` for a content that
+    does not have its digest.
     """
     outputs = _outputs(finished, corrected, rules)
     while True:
@@ -151,17 +142,17 @@ def _publish_into(
         for place in (folder, *([place_of(folder, UP)] if rules.beside else [])):
             if stack.enter_context(held(place)):
                 sweep(place)
-        for attempt in range(_TRIES):
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
-                return _Folder(finished, folder, corrected, rules).publish(outputs)
-            except FileExistsError:  # a file that appeared after the check
-                if attempt == _TRIES - 1:
+                return _Attempt(finished, folder, corrected, rules).publish(outputs)
+            except FileExistsError:  # created after the check
+                if attempt == _MOST_ATTEMPTS:
                     raise
     raise AssertionError("the last attempt returns or raises")
 
 
-class _Folder:
-    """Attempt to publish into a folder, based on its current content."""
+class _Attempt:
+    """Attempt to publish into a folder, based on its present content."""
 
     def __init__(self, finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
         self._finished, self._folder, self._rules = finished, folder, rules
@@ -169,11 +160,11 @@ class _Folder:
             raise FolderTaken
         self._before = read_job(folder)
         self._over = is_regular(folder / JOB)
-        self._corrected = {edit.origin for edit in corrected}  # a later correction contains the earlier ones
+        self._corrected = {edit.origin for edit in corrected}  # the newest correction contains the earlier ones
         self._contents = FolderContents(folder, rules.batch, rules.untouched)
 
     def publish(self, outputs: Sequence[_Output]) -> PublishedFiles:
-        """Write the record, then the files that it names, then remove the remaining files of the earlier job."""
+        """Write the record, then the files that it names; then delete the remaining files of the earlier job."""
         rules, contents = self._rules, self._contents
         published = _published(self._before, self._lost(outputs)) if self._before else Published()
         targets = Targets(published, contents, rules.names, replace=rules.replace, reserved=[JOB])
@@ -193,10 +184,10 @@ class _Folder:
         for name in left:
             place_of(self._folder, name).unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
-        return _report(self._folder, chosen, rules.names)
+        return _published_files(self._folder, chosen)
 
     def _lost(self, outputs: Sequence[_Output]) -> dict[str, str]:
-        """Return the corrections in the folder that reel no longer knows, or that no current output contains."""
+        """Return the corrections that exist only in the folder: reel has lost them, or no output contains them."""
         if self._before is None:
             return {}
         origins = {
@@ -246,7 +237,7 @@ class _Folder:
 
 
 def _published(job: Job, lost: Mapping[str, str]) -> Published:
-    """Return the published files of the earlier job, from its record."""
+    """Return the files that the earlier job published, from its record."""
     files: dict[str, set[str]] = {}
     for name, digest in (*job.edits.items(), *job.files.items()):
         files.setdefault(name, set()).add(digest)
@@ -255,8 +246,8 @@ def _published(job: Job, lost: Mapping[str, str]) -> Published:
     return Published(files, lost, job.renamed)
 
 
-def _report(folder: Path, chosen: Sequence[tuple[_Output, Target]], names: NameRules) -> PublishedFiles:
-    """Return the published files for the report to the user."""
+def _published_files(folder: Path, chosen: Sequence[tuple[_Output, Target]]) -> PublishedFiles:
+    """Return the files that were published to these targets."""
     others = [target for _, target in chosen if target.name != target.usual_name]
     renamed = [target for target in others if os.path.lexists(place_of(folder, target.usual_name))]
     return PublishedFiles(
@@ -272,7 +263,7 @@ def _report(folder: Path, chosen: Sequence[tuple[_Output, Target]], names: NameR
 
 
 def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Output]:
-    """Return every output that the plan publishes and that was made, each under a name of its own."""
+    """Return the outputs that the plan publishes and that were made, each with a name of its own."""
     found: dict[str, _Output] = {}
     for publication in finished.plan.publications:
         result = finished.results.get(publication.step)
@@ -280,9 +271,9 @@ def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules
             continue
         for file in _files(result, publication.role):
             stem, tail = _name_parts(publication, finished.media, result, file, rules.names)
-            if rules.beside and lies_beside(publication.role, tail) and not _is_there(result, rules):
+            if rules.beside and lies_beside(publication.role, tail) and not _has_subtitles(result, rules):
                 stem = UP + stem
-            # A translation into the spoken language adds nothing to the original, which comes first in a recipe.
+            # A translation into the spoken language equals the original, which comes first in a recipe.
             if stem + tail not in found:
                 requested = RequestedFile(stem, tail, file.sha256, file.size)
                 found[stem + tail] = _Output(requested, publication.origin, file, rules.store.path(file))
@@ -295,16 +286,16 @@ def _report_file(content: bytes) -> _Output:
     return _Output(RequestedFile(REPORT, ".html", digest, len(content)), REPORT, file, content)
 
 
-def _is_there(result: StoredResult, rules: Rules) -> bool:
-    """Tell whether the media file already has subtitles in the language of a result."""
+def _has_subtitles(result: StoredResult, rules: Rules) -> bool:
+    """Tell whether the media file already has other subtitles in the language of a result."""
     language = str(result.facts.get("language") or UNDETERMINED)
     return any(is_covered(language, existing) for existing in rules.has)
 
 
 def _with_correction(output: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
-    """Return the file with what it may replace: the corrected files whose corrections it contains."""
+    """Return the output with the digests of the corrected files that it may replace, because it contains their
+    corrections."""
     for edit in corrected:
-        # A correction in another language is not used.
         if edit.origin != output.origin or not edit.applies(finished.results):
             continue
         accepted = output.requested.accepted | {edit.sha256}
@@ -313,46 +304,10 @@ def _with_correction(output: _Output, finished: FinishedJob, corrected: Mapping[
     return output
 
 
-def changed_files(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[Changed]:
-    """Return the published files in a folder that a person has edited, and that can become corrections."""
-    job = read_job(folder)
-    if job is None:
-        return []
-    found = []
-    for name, digest in job.files.items():
-        path, origin = place_of(folder, name), job.origins.get(name, "")
-        if not path.is_file() or not takes_edits(name, origin):
-            continue
-        language = _language(job, origin)
-        known = any(edit.origin == origin and edit.corrects(language) for edit in edits)
-        is_lost = name in job.edits and not known  # for example, the corrections were deleted with the cache
-        if sha256_of(path) != digest or is_lost:
-            before = store.object_path(digest)
-            known_before = before if not is_lost and is_intact(before, digest) else None
-            source = _transcript_in(job, store) if ":" in origin else None  # a step with a target language
-            found.append(Changed(path, origin, known_before, language, source))
-    return found
-
-
-def _transcript_in(job: Job, store: ResultStore) -> Path | None:
-    """Return the content of the published transcript as reel made it, if it is still there."""
-    for name, digest in job.files.items():
-        if job.origins.get(name, "").rpartition(".")[2] == _TRANSCRIPT and is_intact(store.object_path(digest), digest):
-            return store.object_path(digest)
-    return None
-
-
-def _language(job: Job, origin: str) -> str | None:
-    """Return the language of a published file, as the step that made it states."""
-    facts = job.steps.get(origin.rpartition(".")[0], {}).get("facts")
-    language = facts.get("language") if isinstance(facts, dict) else None
-    return str(language) if language else None
-
-
 def _name_parts(
     publication: Publication, media: Path, result: StoredResult, file: StoredFile, names: NameRules
 ) -> tuple[str, str]:
-    """Return the name of a published file: its stem, which may be cut, and the rest."""
+    """Return the two parts of a published file's name: the stem, which may be cut, and the tail, which may not."""
     kind = str(result.facts.get("kind") or "full")
     _, dot, suffix = file.name.partition(".")
     parts = {
@@ -373,7 +328,7 @@ def _files(result: StoredResult, role: str) -> tuple[StoredFile, ...]:
 
 
 def _steps(finished: FinishedJob, rules: Rules) -> tuple[dict[str, dict[str, JsonValue]], dict[str, str]]:
-    """Return a description of what each step used, and the licences of that."""
+    """Return the record of each step, and the licences of the models and backends that the steps used."""
     steps: dict[str, dict[str, JsonValue]] = {}
     licences: dict[str, str] = {}
     for step in finished.plan.steps:

@@ -17,8 +17,8 @@ from pipeline.engine.media_list import Request, check_media
 from pipeline.engine.project import Project
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
+from pipeline.publishing.edits import changed_files, forget_edits
 from pipeline.publishing.placed_pins import PlacedPin, placed_pins
-from pipeline.publishing.publish import changed_files, forget_edits
 from pipeline.publishing.record import read_job
 from pipeline.store.results import ResultStore
 from pipeline.store.store_lock import Waiting

@@ -18,7 +18,8 @@ from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of,
 from pipeline.cli.options.machine import ForgetRuns, PruneRuns, RepairRuns
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
-from pipeline.publishing.prune_results import Ask, Repaired, Survey, delete, repair, survey
+from pipeline.publishing.prune_results import Survey, SurveyOptions, delete, survey
+from pipeline.store.repair import Repaired, repair
 from pipeline.store.store_lock import Waiting
 
 _AGE_S = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
@@ -94,8 +95,8 @@ def prune(arguments: PruneRuns) -> CommandResult:
 
     def look() -> Survey:
         intermediates = arguments.intermediates
-        ask = Ask(intermediates, moved_to=tuple(map(Path, arguments.jobs)))
-        return survey(project.store, older_than_s, keep, ask=ask)
+        options = SurveyOptions(intermediates, moved_to=tuple(map(Path, arguments.jobs)))
+        return survey(project.store, older_than_s, keep, options=options)
 
     found = look()
     yes = bool(found.surplus) and agreed("delete this?", _text(found), yes=arguments.yes)

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.base.errors import BadInput
+from pipeline.publishing.edits import changed_files
 from pipeline.publishing.placed_pins import PlacedPin, placed_pins
-from pipeline.publishing.publish import changed_files
 from pipeline.web.apis.bodies import json_body
 from pipeline.web.apis.review_api import ONE, accepted, known_revision, name_of, stale_revision
 from pipeline.web.refused import Refused

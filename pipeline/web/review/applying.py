@@ -11,8 +11,7 @@ from pydantic import JsonValue
 
 from pipeline.publishing.beside import is_job_folder, place_of
 from pipeline.publishing.edit_order import EditOrder, OrderedEdit
-from pipeline.publishing.edits import Changed, EditStore
-from pipeline.publishing.publish import changed_files
+from pipeline.publishing.edits import Changed, EditStore, changed_files
 from pipeline.publishing.record import Job
 from pipeline.store.results import ResultStore
 from pipeline.web.job_queue import NewJob

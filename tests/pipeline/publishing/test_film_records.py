@@ -13,11 +13,12 @@ from pipeline.engine.folder_walk import FolderWalk
 from pipeline.plan.model import Plan, Publication
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
+from pipeline.publishing.edits import changed_files
 from pipeline.publishing.film_records import own_names, take_over
 from pipeline.publishing.folders import Folders, unwritable
 from pipeline.publishing.names import NameRules, alike
 from pipeline.publishing.placing import sweep, temporary_name
-from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, changed_files, publish
+from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, publish
 from pipeline.publishing.record import JOB, Job, read_job
 from pipeline.store.results import ResultStore, StoredFile, StoredResult
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline.base.errors import UsageError
 from pipeline.cli.commands import runs_upkeep
 from pipeline.engine.project import Project
-from pipeline.publishing.prune_results import Ask, survey
+from pipeline.publishing.prune_results import SurveyOptions, survey
 from pipeline.store.history import Runs
 from pipeline.store.results import ResultStore
 from tests.pipeline.store.test_index import fill
@@ -52,7 +52,7 @@ def test_what_systems_leave_in_a_store_is_passed_over(make_project: Callable[...
     for place in debris:
         place.write_bytes(b"debris")
     (folders[0] / "@eaDir").mkdir()
-    found = survey(project.store, 0.0, 0, ask=Ask())
+    found = survey(project.store, 0.0, 0, options=SurveyOptions())
     assert not {path for one in found.surplus for path in one.paths} & {*debris}
     data = runs_upkeep.repair_store(project).data
     assert isinstance(data, dict)

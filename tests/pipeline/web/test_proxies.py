@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.made_up_film import plant
-from pipeline.publishing.prune_results import Ask, survey
+from pipeline.publishing.prune_results import SurveyOptions, survey
 from pipeline.store.results import ResultStore
 from shared.documents.media import Media, Track
 from tests.conftest import Reel
@@ -85,7 +85,7 @@ def test_a_copy_that_was_made_is_reused_until_room_is_needed_and_the_command_lin
     assert cue
     page.send(change(cue, "en/0", "Mine."))  # a draft keeps what is known of the film
     store = ResultStore(reel.results)
-    found = survey(store, float("inf"), 0, ask=Ask(intermediates=True, by_itself=True)).surplus
+    found = survey(store, float("inf"), 0, options=SurveyOptions(intermediates=True, unattended=True)).surplus
     assert [one.what.partition(" ")[0] for one in found if one.key][:1] == ["proxy"]
     reel("runs", "prune", "--intermediates", "--keep", "0MB", "--older-than", "0d", "--yes", "--wait")
     assert page.read()["picture"]["proxy"] is None
