@@ -1,4 +1,4 @@
-"""Recognises the media files of a run by any path: reel never writes over one of them."""
+"""Recognises the media files of a run by any path, because reel must never overwrite one of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ class BatchMedia:
     """Media files that a run works on.
 
     They are recognised by their paths, in any spelling and through any links, and by device and inode, so that a hard
-    link counts as the file itself.
-
-    `awaits` tells whether a path is one that the run will come to later, if it waits for files in a folder.
+    link counts as the file itself. `awaits` tells whether a path may become a media file of the run later, if the run
+    watches folders.
     """
 
     def __init__(self, paths: Iterable[Path] = (), awaits: Callable[[Path], bool] = lambda path: False) -> None:
@@ -27,7 +26,7 @@ class BatchMedia:
         self._lock = threading.Lock()  # files are published by threads
 
     def add(self, path: Path) -> None:
-        """Add a file that arrived while others were worked on."""
+        """Add a file that arrived during the run."""
         with self._lock:
             self._waiting.append(path)
 
@@ -52,7 +51,7 @@ class BatchMedia:
         self._files.add((status.st_dev, status.st_ino))
 
     def _key(self, path: Path) -> str:
-        """Return the path with its folder's links resolved; its own name may be a link."""
+        """Return the path with the links of its folder resolved, but not its own."""
         if path.parent not in self._folders:
             self._folders[path.parent] = os.path.realpath(path.parent)
         return alike(os.path.join(self._folders[path.parent], path.name))

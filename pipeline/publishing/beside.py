@@ -1,12 +1,12 @@
-"""Places of files in library mode: subtitles beside the film, all else in a hidden folder there. Pure.
+"""Places of files in library mode: subtitles beside the film, everything else in a hidden folder there. Pure.
 
     Movies/Film (2020)/Film (2020).mkv
     Movies/Film (2020)/Film (2020).en.srt
     Movies/Film (2020)/.reel/Film (2020).mkv/job.json      with transcript, report and the like
 
-The record of what reel wrote lies beside what it wrote: it goes where the folder goes, is there from every working
-folder and every machine that sees the disk, and goes when the film's folder is deleted. Media servers, and the walk
-through a folder, pass over hidden names. The film's whole name tells two films with one stem apart.
+The record lies beside the files that it names. So it moves with the folder, is found by every machine that sees the
+disk, and is deleted with the film's folder. Media servers and reel itself skip hidden folders. The complete name of the
+film distinguishes two films with the same stem.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 JOBS = ".reel"
 # From a film's job folder to the folder of the film.
 UP = "../../"
-# One file a language: a server would list a second format as one more subtitle.
+# One file for each language, because a media server would list a second format as another subtitle.
 FORMATS = ("srt",)
 _FILES = "files"  # the role of a result's subtitle files
-# Other files of that role are for programs, or text without times that Kodi would offer as a subtitle.
+# Other files of that role are for programs, or text without times, which Kodi would offer as a subtitle.
 _SHOWN = frozenset({".srt", ".vtt", ".ass", ".ttml", ".scc"})
 
 
@@ -29,7 +29,7 @@ def job_folder(film: Path) -> Path:
 
 
 def is_job_folder(folder: Path) -> bool:
-    """Tell whether a folder is one that `job_folder` gives."""
+    """Tell whether a folder is one that `job_folder` returns."""
     return folder.parent.name == JOBS
 
 
@@ -39,5 +39,5 @@ def place_of(folder: Path, name: str) -> Path:
 
 
 def lies_beside(role: str, tail: str) -> bool:
-    """Tell whether a result is a subtitle for players, by its role in the step and the end of its name."""
+    """Tell whether an output is a subtitle for players, by its role and the tail of its name."""
     return role == _FILES and tail[tail.rfind(".") :] in _SHOWN

@@ -1,4 +1,4 @@
-"""Puts the corrections of a media file into its plan."""
+"""Adds the corrections of a media file to its plan."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MakeCorrect = Callable[[dict[str, Source]], Step]
 
 @dataclass
 class _Corrections:
-    """The corrections of one text, oldest first, with the languages in which each counts, and what shows it."""
+    """Corrections of one text, which is a transcript or a translation."""
 
-    subtitle: Step | None = None
-    edits: list[tuple[Edit, tuple[str, ...]]] = field(default_factory=list)
-    shown_by: list[str] = field(default_factory=list)
+    subtitle: Step | None = None  # lays out the text, if that is a translation
+    edits: list[tuple[Edit, tuple[str, ...]]] = field(default_factory=list)  # oldest first, each with its languages
+    shown_by: list[str] = field(default_factory=list)  # steps that lay out the corrected subtitles
 
     def inputs(self) -> dict[str, Source]:
-        """Return the inputs of the step that carries the corrections into the text."""
+        """Return the inputs of the step that applies the corrections to the text."""
 
         def files(digest: Callable[[Edit], str]) -> AllOf:
             return AllOf(tuple(FromCorrection(digest(edit), edit.name, languages) for edit, languages in self.edits))
@@ -41,9 +41,9 @@ class _Corrections:
 def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: MakeCorrect) -> Plan:
     """Return the plan with the corrections of its media file.
 
-    The stage `correct` is inserted between a text, which is a transcript or a translation, and the steps that use it.
-    It carries corrections of the text itself and of its subtitles into the text. The subtitles are laid out around the
-    pins that it returns.
+    A step `correct` is inserted between a text, which is a transcript or a translation, and the steps that use it. It
+    applies corrections of the text and of its subtitles to the text. The subtitles are laid out around the pins that it
+    returns.
     """
     steps = {step.id: step for step in plan.steps}
     texts: dict[FromStep, _Corrections] = {}
@@ -82,25 +82,25 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: MakeCorrect) -> 
 
 
 def _with_edited(step: Step, edit: Edit) -> Step:
-    """Return the step with the file that was corrected; the language of a translation is the step's own."""
+    """Return the step with the corrected file as an input. A translation always is in the language of its step."""
     known = step.inputs.get("edited")
     before = known.sources if isinstance(known, AllOf) else ()
     languages = (edit.language,) if edit.language and _TRANSLATION not in step.inputs else ()
-    leaf = FromCorrection(edit.sha256, edit.name, languages)
-    return replace(step, inputs={**step.inputs, "edited": AllOf((*before, leaf))})
+    correction = FromCorrection(edit.sha256, edit.name, languages)
+    return replace(step, inputs={**step.inputs, "edited": AllOf((*before, correction))})
 
 
 def _text_of(step: Step) -> FromStep | None:
-    """Return the text that a step lays out; a shortened one comes before it."""
-    given = step.inputs.get(_TRANSLATION) or step.inputs.get(TRANSCRIPT)
-    found = given.sources[-1] if isinstance(given, FirstOf) else given
-    return found if isinstance(found, FromStep) else None
+    """Return the text that a step lays out: the complete one, if there may also be a shortened one."""
+    source = step.inputs.get(_TRANSLATION) or step.inputs.get(TRANSCRIPT)
+    source = source.sources[-1] if isinstance(source, FirstOf) else source
+    return source if isinstance(source, FromStep) else None
 
 
 def _languages(edit: Edit, edits: Sequence[Edit], step: Step) -> tuple[str, ...] | None:
-    """Return the spoken languages in which a corrected subtitle counts, none for any; None if it counts in none.
+    """Return the spoken languages for which a corrected subtitle is used; empty for any language, None for none.
 
-    A corrected transcript may state another language than the one that was heard.
+    A corrected transcript may state another language than the recognised one.
     """
     if _TRANSLATION in step.inputs or edit.language is None:
         return ()
@@ -110,28 +110,28 @@ def _languages(edit: Edit, edits: Sequence[Edit], step: Step) -> tuple[str, ...]
 
 
 def _corrected(plan: Plan, source: FromStep, found: _Corrections, correct: Step) -> Plan:
-    """Return the plan in which each step that used `source` uses the corrected output."""
+    """Return the plan with the step `correct`, whose output every step uses instead of `source`."""
     if without := tuple(sorted({pin for edit, _ in found.edits for pin in edit.without})):
         correct = replace(correct, params=correct.params.model_copy(update={"without": without}))
-    instead = {FromStep(source.step, role): FromStep(correct.id, role) for role in (source.role, "text")}
+    replaced = {FromStep(source.step, role): FromStep(correct.id, role) for role in (source.role, "text")}
     turns = correct.inputs.get(_RTTM)
-    published = {**instead, **({turns: FromStep(correct.id, _RTTM)} if isinstance(turns, FromStep) else {})}
+    published = {**replaced, **({turns: FromStep(correct.id, _RTTM)} if isinstance(turns, FromStep) else {})}
 
-    def one(leaf: SingleSource) -> SingleSource:
-        return instead.get(leaf, leaf) if isinstance(leaf, FromStep) else leaf
+    def rewired(source: SingleSource) -> SingleSource:
+        return replaced.get(source, source) if isinstance(source, FromStep) else source
 
-    def rewired(step: Step) -> Iterator[tuple[str, Source]]:
-        for role, given in step.inputs.items():
-            if isinstance(given, FirstOf | AllOf):
-                yield role, replace(given, sources=tuple(map(one, given.sources)))
+    def rewired_inputs(step: Step) -> Iterator[tuple[str, Source]]:
+        for role, source in step.inputs.items():
+            if isinstance(source, FirstOf | AllOf):
+                yield role, replace(source, sources=tuple(map(rewired, source.sources)))
             else:
-                yield role, one(given)
+                yield role, rewired(source)
         if step.id in found.shown_by:
             yield "pins", FromStep(correct.id, "pins")
 
     steps: list[Step] = []
     for step in plan.steps:
-        steps.append(replace(step, inputs=dict(rewired(step))))
+        steps.append(replace(step, inputs=dict(rewired_inputs(step))))
         if step.id == source.step:
             steps.append(correct)
     publications = []

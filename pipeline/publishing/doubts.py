@@ -1,7 +1,7 @@
-"""Finds what a person should listen to again in a transcript and its subtitles, the most rewarding places first. Pure.
+"""Finds the stretches of a transcript and its subtitles that are worth listening to again, the best first. Pure.
 
-A doubt is a stretch, not a word: one unsure word among sure ones is mostly right, and a text full of marks is as much
-work as listening to all of it.
+A doubt is a stretch and not a word: one unsure word among sure ones is mostly right, and a text full of marks is as
+much work as listening to all of it.
 """
 
 from __future__ import annotations
@@ -21,30 +21,29 @@ from shared.text.glossary import Glossary
 from shared.text.sentence_end import CLOSERS, OPENERS, SENTENCE_ENDS, ends_sentence
 
 DoubtKind = Literal["unsure", "name", "number", "speakers", "limit", "removed"]
-"""Unsure words in a row, or a cue of an unsure translation; a name or a number that the glossary lacks and of which the
-recogniser is unsure; a cue in which another speaker begins; a cue over a limit of the guide; text that was taken out as
-not said."""
+"""Kinds of doubts: unsure words in a row, or a cue of an unsure translation; an unsure name or number that the glossary
+lacks; a cue in which another speaker begins; a cue over a limit of the guide; removed text."""
 
 # Of the 132 words of the demo, all of them right, Whisper base gives 1 less than 0.5 and 4 less than 0.8. Under pink
 # noise it gives 25 less than 0.5; they make 6 doubts, and at 5 of these places it wrote something else than was said.
 _UNSURE = 0.5
-_EXPECTED_WRONG = 0.85  # words of a run that are expected to be wrong: two at 0.45 are enough, or one at 0.15
+_LEAST_EXPECTED_ERRORS = 0.85  # expected wrong words in a run: two at 0.45 are enough, or one at 0.15
 _UNSURE_NAME = 0.8
-_REMOVED_GAIN, _MOST_REMOVED_GAIN = 0.2, 1.0  # of a word: most of what is taken out was not said
+_REMOVED_GAIN, _MOST_REMOVED_GAIN = 0.2, 1.0  # for each word: most removed words were not said
 _LIMIT_GAIN, _SPEAKERS_GAIN = 0.6, 0.9  # in words, so that kinds can be compared
-_TRANSLATION_GAIN = 0.78  # of a word: of 9 segments that Whisper base was unsure of, it translated 7 wrongly
+_TRANSLATION_GAIN = 0.78  # for each word: of 9 segments that Whisper base was unsure of, it translated 7 wrongly
 _BRIDGED_MS = 1_000  # a longer pause ends a run
 _BY_CHOICE: frozenset[Reason] = frozenset({"filler", "description"})
-_AROUND = "".join(SENTENCE_ENDS) + ",;:" + OPENERS + CLOSERS  # what stands around a word
+_AROUND = "".join(SENTENCE_ENDS) + ",;:" + OPENERS + CLOSERS  # characters around a word
 _NO_NAME_AFTER = (":", "\u266a", *"-\u2013\u2014")  # a capital after a note or a dash shows no name
 _MOST_LISTED_TIMES = 20
 
 
 class Doubt(Frozen):
-    """A stretch to listen to. `gain` is how many words a listener is expected to correct there.
+    """Stretch to listen to. `gain` is the number of words that a listener is expected to correct there.
 
-    `why` is a sentence for people. `number` is the cue's, from 1, and `language` that of its subtitles, where a cue is
-    meant. `times_ms` of a name or a number are all the moments at which it is said.
+    `why` is a sentence for the user. If it is about a cue, `number` is that of the cue, from 1, and `language` that of
+    its subtitles. `times_ms` are all times at which a name or a number is said.
     """
 
     kind: DoubtKind
@@ -60,7 +59,7 @@ class Doubt(Frozen):
 
 @dataclass(frozen=True)
 class Subtitles:
-    """The cues in one language, and the report on them."""
+    """Cues in one language, with the report on them."""
 
     sheet: CueSheet
     report: QualityReport | None = None
@@ -74,8 +73,7 @@ def find_doubts(
 ) -> tuple[Doubt, ...]:
     """Return all doubts, those with the greatest gain first, and those of equal gain in order of time.
 
-    Each argument is a document of the same media file, as far as there is one. Cues are numbered in order of time, as
-    `QualityReport` numbers them.
+    All arguments belong to the same media file. Cues are numbered in order of time, as in `QualityReport`.
     """
     found: list[Doubt] = []
     if transcript is not None:
@@ -94,24 +92,25 @@ def _text(words: Iterable[Word]) -> str:
 
 
 def _unsure(words: Sequence[Word], named: set[int]) -> Iterator[Doubt]:
-    """Yield the runs of unsure words. A run may bridge one surer word; names have doubts of their own."""
+    """Yield a doubt for each run of unsure words, which may contain a single surer one. Names have their own doubts."""
     run: list[Word] = []
     for word in words:
         if run and word.start_ms - run[-1].end_ms > _BRIDGED_MS:
-            yield from _as_run(run, named)
+            yield from _unsure_run(run, named)
             run = []
         if word.probability < _UNSURE or (run and run[-1].probability < _UNSURE):
             run.append(word)
         else:
-            yield from _as_run(run, named)
+            yield from _unsure_run(run, named)
             run = []
-    yield from _as_run(run, named)
+    yield from _unsure_run(run, named)
 
 
-def _as_run(run: Sequence[Word], named: set[int]) -> Iterator[Doubt]:
-    run = run[:-1] if run and run[-1].probability >= _UNSURE else run  # a bridge that leads nowhere
+def _unsure_run(run: Sequence[Word], named: set[int]) -> Iterator[Doubt]:
+    """Yield a doubt for the run, if enough of its words are expected to be wrong."""
+    run = run[:-1] if run and run[-1].probability >= _UNSURE else run  # a surer word at the end is not part of it
     gain = sum(1 - word.probability for word in run)
-    if gain < _EXPECTED_WRONG or (len(run) == 1 and run[0].start_ms in named):
+    if gain < _LEAST_EXPECTED_ERRORS or (len(run) == 1 and run[0].start_ms in named):
         return
     least = min(word.probability for word in run)
     many = f"of {len(run)} words" if len(run) > 1 else "of this word"
@@ -122,8 +121,8 @@ def _as_run(run: Sequence[Word], named: set[int]) -> Iterator[Doubt]:
 
 
 def _names(transcript: Transcript, glossary: Glossary | None) -> Iterator[Doubt]:
-    """Yield each name and number that the recogniser is unsure of somewhere, once, with every time it is said. Those in
-    the glossary were put right by it."""
+    """Yield a doubt for each name and number of which the recogniser is unsure at some place, with all of its times.
+    Those in the glossary are not doubtful."""
     known = {part.casefold() for term in glossary.terms for part in term.source.split()} if glossary else set()
     lacking = ", which the glossary does not have" if glossary else ""
     places: dict[tuple[DoubtKind, str], list[Word]] = {}
@@ -149,9 +148,9 @@ def _names(transcript: Transcript, glossary: Glossary | None) -> Iterator[Doubt]
 
 
 def _kind_of(bare: str, *, begins: bool) -> DoubtKind | None:
-    """Return the kind of a word: a number, or a name, which has a capital inside a sentence; None for all others.
+    """Return the kind of a word: a number, or a name, which begins with a capital inside a sentence; else None.
 
-    `I`, `OK` and a first word have capitals too; a script without capitals shows no names.
+    `I`, `OK` and the first word of a sentence are not names. In a script without capitals, no names are found.
     """
     if any(character.isdigit() for character in bare):
         return "number"
@@ -161,7 +160,7 @@ def _kind_of(bare: str, *, begins: bool) -> DoubtKind | None:
 
 
 def _speaker_changes(sheet: CueSheet, words: Sequence[Word]) -> Iterator[Doubt]:
-    """Yield the cues in which a second speaker begins, although the cue does not show it by dashes."""
+    """Yield a doubt for each cue in which a second speaker begins without dashes that show it."""
     starts = [word.start_ms for word in words]
     for number, cue in enumerate(_in_order(sheet), start=1):
         if cue.spoken is None or sum(line.lstrip().startswith(("-", "–", "‐")) for line in cue.lines) > 1:
@@ -179,7 +178,7 @@ def _speaker_changes(sheet: CueSheet, words: Sequence[Word]) -> Iterator[Doubt]:
 
 
 def _over_limits(subtitles: Subtitles) -> Iterator[Doubt]:
-    """Yield each cue over a limit, once for each rule."""
+    """Yield a doubt for each cue over a limit, one for each rule."""
     cues = _in_order(subtitles.sheet)
     for broken in subtitles.report.broken if subtitles.report else ():
         if broken.severity != "error":
@@ -196,7 +195,7 @@ def _over_limits(subtitles: Subtitles) -> Iterator[Doubt]:
 
 
 def _unsure_translations(subtitles: Subtitles) -> Iterator[Doubt]:
-    """Yield each cue whose translation the model itself doubts."""
+    """Yield a doubt for each cue of whose translation the model is unsure."""
     cues = _in_order(subtitles.sheet)
     for broken in subtitles.report.broken if subtitles.report else ():
         for offender in broken.worst if broken.rule == UNSURE_TRANSLATION else ():

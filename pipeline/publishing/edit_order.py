@@ -1,7 +1,7 @@
-"""Carries out what a reviewer has ordered: corrections to be taken in or dropped when the run for it begins.
+"""Carries out the order of a reviewer: corrections that are taken in or dropped when the next run begins.
 
-An order is a file, so that it survives the process that wrote it. It is carried out by the process that has the lock
-of the results, and may be carried out twice: the second time changes nothing.
+An order is a file, so that it survives the process that wrote it. The process with the lock of the store carries it
+out. If it is carried out twice, the second time changes nothing.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ class OrderedEdit(Frozen):
     source: str | None = None
 
     def as_changed(self) -> Changed:
-        """Return the edit as the store of corrections takes it."""
+        """Return the edit in the form that `EditStore` takes."""
         before, source = (Path(path) if path else None for path in (self.before, self.source))
         return Changed(Path(self.path), self.origin, before, self.language, source, self.name)
 
 
 class EditOrder(Document):
-    """Corrections of the media file with the digest `media`: first all, or single `pins` of a correction by its digest,
-    are dropped; then each group is taken in, a later one on top of the earlier ones. The record of the job tells
-    `settings` instead of its own, where they differ."""
+    """Order for the media file with the digest `media`.
+
+    First all corrections are dropped, or single `pins`, by the digest of their correction. Then each group in `takes`
+    is taken in, a later one on top of the earlier ones. `settings` replace those of the run in the record of the job.
+    """
 
     media: str
     drops_all: bool = False
@@ -44,8 +46,8 @@ class EditOrder(Document):
 
 
 def carry_out(order: Path, digest: str, edits: EditStore, folder: Path) -> EditOrder:
-    """Carry out the order in a file for the media file with this digest, published in `folder`, and return it. Raises
-    `BadInput`."""
+    """Carry out the order in a file, and return it. It is for the media file with this digest, published in `folder`.
+    Raises `BadInput`."""
     try:
         found = EditOrder.read(order)
     except (OSError, DocumentError) as error:

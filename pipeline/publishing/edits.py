@@ -4,8 +4,8 @@
     <results>/edits/<media's sha256>/<sha256>        the content of a correction, or of what it corrects
 
 A correction consists of pins, the places where it differs from the file that was corrected (see `shared.documents.
-pins`); everything else may change when it is made again. Its content is an input of the steps that follow, so only these
-run again. It is kept until the user drops it.
+pins`); everything else may change when it is made again. Its content is an input of the steps that follow, so only
+these run again. It is kept until the user drops it.
 
 It has the language of the corrected file. The spoken language is known only when there is a transcript, so a plan holds
 the corrections in all languages, and each step takes those in the language of its transcript (see

@@ -1,4 +1,4 @@
-"""Reads reel's records beside films: the files there that it wrote itself, even if a film was renamed since."""
+"""Finds the files beside films that reel wrote itself, by its records there, even if a film was renamed since."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from pipeline.publishing.record import JOB, read_job, write_job
 def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
     """Return the names of the files in a folder of films that reel wrote, in the form for comparison.
 
-    They come from the given records, and from the record of a job that was published into the folder itself, as with
-    `-o Movies`.
+    They come from these records, and from that of a job published into the folder itself, as with `-o Movies`.
     """
     names: set[str] = set()
     for place in (folder, *(folder / JOBS / name for name in records)):
@@ -26,17 +25,17 @@ def own_names(folder: Path, records: Iterable[str]) -> frozenset[str]:
 
 
 def take_over(film: Path, digest: str) -> None:
-    """Give a new or renamed film the record of a film that no longer exists under its name.
+    """Give a renamed film the record that it had under its former name, and a film that replaces another one the record
+    of that film.
 
-    Files that reel wrote for the old film stay reel's, also if they were renamed along with the film.
+    Files that reel wrote for the old film remain reel's, also if they were renamed together with the film.
     """
     folder = job_folder(film)
     if folder.exists():
         return
-    there = {place.name for place in film.parent.iterdir()}
-    jobs = ((place, read_job(place)) for place in _records(film.parent) if place.name not in there)
-    # By the film's name, which that of the record begins with: two films may have one name to some readers.
-    gone = [(place, Path(job.media), job) for place, job in jobs if job and Path(job.media).name not in there]
+    names = {path.name for path in film.parent.iterdir()}
+    jobs = ((place, read_job(place)) for place in _records(film.parent) if place.name not in names)
+    gone = [(place, Path(job.media), job) for place, job in jobs if job and Path(job.media).name not in names]
     for place, before, job in sorted(gone, key=lambda record: record[1].stem != film.stem):
         if before.stem != film.stem and job.media_sha256 != digest:
             continue

@@ -16,7 +16,7 @@ Kind = Literal["nothing", "file", "media", "other"]
 
 
 class FolderContents:
-    """Content of a folder, read when it is first needed. `unchanged` tells whether a file is unchanged since reel
+    """Files in a folder, read when they are first needed. `unchanged` tells whether a file has not changed since reel
     published it."""
 
     def __init__(self, folder: Path, batch: BatchMedia, unchanged: Callable[[Path], bool]) -> None:
@@ -24,7 +24,7 @@ class FolderContents:
         self._digests: dict[str, str] = {}
 
     def kind(self, name: str) -> Kind:
-        """Return the kind of file under a name: a film of the run, a regular file, something else, or nothing."""
+        """Return what a name stands for: a media file of the run, another regular file, something else, or nothing."""
         path = place_of(self._folder, name)
         if path in self._batch:
             return "media"
@@ -45,5 +45,5 @@ class FolderContents:
         return self._digests[name]
 
     def is_unchanged(self, name: str) -> bool:
-        """Tell whether a file is unchanged since reel published it, so that other bytes in it are damage."""
+        """Tell whether a file has not changed since reel published it, so that other bytes in it are damage."""
         return self._unchanged(place_of(self._folder, name))

@@ -1,4 +1,4 @@
-"""Chooses the folder for the results of a media file, and checks what its disk allows before work begins."""
+"""Chooses the output folder of each media file, and checks before the run that its disk can be written."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from pipeline.publishing.placing import temporary_name
 from pipeline.publishing.record import JOB, is_regular, read_job
 
 _USUAL_LONGEST = 255
-_OTHER_FOLDER = "choose another folder with `-o`, or make this one writable; existing results are kept"
-_MAKE_ROOM = "free some space there and run the same command again; the results are kept, so it only publishes"
+_CHOOSE_OTHER = "choose another folder with `-o`, or make this one writable; existing results are kept"
+_FREE_SPACE = "free some space there and run the same command again; the results are kept, so it only publishes"
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _MAKE_WRITABLE = "make it writable, or leave `--beside` out and name a folder with `-o`; existing results are kept"
 
 
 class Folders:
-    """Choice of a separate folder for each media file of a run.
+    """Chooses a folder of its own for each media file of a run.
 
-    Names that differ only in letter case or Unicode composition count as one, since some disks and every reader see
-    one. With `replace`, a `job.json` of other people does not keep a folder from being taken, unless it is a media file
-    of the `batch`. Without an `output` folder, each job folder lies beside its media file.
+    Names that differ only in letter case or Unicode composition count as equal, as they do for some disks and for
+    readers. With `replace`, a folder with a `job.json` of other people is used too, unless that is a media file of the
+    `batch`. Without an `output` folder, the folder of each job lies beside its media file.
     """
 
     def __init__(self, output: Path | None, batch: BatchMedia, *, replace: bool = False) -> None:
         self._output, self._batch, self._replace = output, batch, replace
         self._taken: dict[str, Path] = {}
-        self.foreign_records: dict[Path, Path] = {}  # keyed by the media file that got another folder because of it
-        self._lock = threading.Lock()  # files are published by threads, and some then need another folder
+        self.foreign_records: dict[Path, Path] = {}  # media file to the record because of which it got another folder
+        self._lock = threading.Lock()  # threads that publish may need another folder
 
     def take_again(self, folder: Path, media: Path) -> bool:
-        """Tell whether a media file may have its former folder again."""
+        """Take the former folder of a media file again. Returns False if another file of the run has it."""
         return self._taken.setdefault(alike(str(folder)), media) == media
 
     def take(self, media: Path, digest: str, rules: NameRules) -> Path:
-        """Return a folder for a media file: its name, with a part of its digest if another file has taken that name."""
+        """Return a folder for a media file: with its name, and with a part of its digest if that name is taken."""
         place = self._output or job_folder(media).parent
         stem = stem_of(media.name, rules) if self._output else media.name
         lengths = (f"-{digest[:length]}" for length in range(8, 65, 8))
@@ -57,9 +57,9 @@ class Folders:
         raise AssertionError("numbers do not end")
 
     def take_other(self, folder: Path, media: Path, digest: str, rules: NameRules) -> Path:
-        """Return another folder, because a concurrent run has published into the one that was chosen."""
+        """Return another folder, because a concurrent run has published into the chosen one."""
         with self._lock:
-            self._taken[alike(str(folder))] = folder  # of a media file of another run
+            self._taken[alike(str(folder))] = folder  # no media file of this run
         return self.take(media, digest, rules)
 
     def _is_free(self, folder: Path, media: Path, digest: str) -> bool:
@@ -73,13 +73,13 @@ class Folders:
 
 
 def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, replace: bool) -> bool:
-    """Tell whether the results of a media file may go to a folder.
+    """Tell whether the results of a media file may be published in a folder.
 
-    That is so if it holds no job, or the job of this file, which may have been moved since; or, with `replace`, a
-    `job.json` of other people that the user gives up.
+    They may if it holds no job, or the job of this file, which may have been moved since. With `replace`, they also may
+    if it holds a `job.json` of other people, which is then overwritten.
     """
     if job := read_job(folder):
-        if folder == job_folder(media):  # the film may have been elsewhere at that time
+        if folder == job_folder(media):  # the media file may have been moved together with it
             return True
         return _is_at(media, job.media) or (job.media_sha256 == digest and not Path(job.media).exists())
     record = folder / JOB
@@ -89,8 +89,8 @@ def may_take(folder: Path, media: Path, digest: str, batch: BatchMedia, *, repla
 
 
 def _is_at(media: Path, before: str) -> bool:
-    """Tell whether a media file is the one that had this path. A link may lead to its folder, and a disk that ignores
-    letter case and Unicode composition shows the file under more than one name."""
+    """Tell whether a media file is the one that had the path `before`, also if its folder is reached through a link, or
+    if its name differs in letter case or Unicode composition on a disk that ignores that."""
     if before == str(media):
         return True
     folder, name = os.path.split(before)
@@ -109,11 +109,8 @@ def _is_same(first: str | Path, other: str | Path) -> bool:
 
 
 class OutputDisk:
-    """Check of the disk of an output folder.
-
-    With `try_it`, the check writes files and removes them again; without, it asks the system. Raises `BadInput` if the
-    folder cannot be written.
-    """
+    """Checks the disks of output folders. With `try_it`, it writes files and removes them again; without, it only asks
+    the system for permissions."""
 
     def __init__(self, *, try_it: bool) -> None:
         self._try_it = try_it
@@ -124,7 +121,7 @@ class OutputDisk:
         for place in (media.parent, folder):
             self.check(place, hint=_MAKE_WRITABLE)
 
-    def check(self, folder: Path, hint: str = _OTHER_FOLDER) -> None:
+    def check(self, folder: Path, hint: str = _CHOOSE_OTHER) -> None:
         """Raise `BadInput` unless files can be written into a folder, which need not exist yet."""
         there = _nearest(folder)
         if there in self._writable:
@@ -141,7 +138,7 @@ class OutputDisk:
         self._writable.add(there)
 
     def rules(self, folder: Path, media: Path) -> NameRules:
-        """Return the names that a folder's disk allows, as far as the name of this media file depends on it."""
+        """Return the rules for names on a folder's disk, tested with the name of this media file."""
         there = _nearest(folder)
         try:
             longest = os.pathconf(there, "PC_NAME_MAX") if hasattr(os, "pathconf") else _USUAL_LONGEST
@@ -157,11 +154,11 @@ class OutputDisk:
 def unwritable(folder: Path, error: OSError, hint: str = "") -> BadInput:
     """Return the error for a folder that cannot be written."""
     if error.errno in _FULL:
-        hint = _MAKE_ROOM
+        hint = _FREE_SPACE
     return BadInput(
         "publish.unwritable",
         f"reel cannot write to {folder}: {error.strerror or error}",
-        hint=hint or (_MAKE_WRITABLE if is_job_folder(folder) else _OTHER_FOLDER),
+        hint=hint or (_MAKE_WRITABLE if is_job_folder(folder) else _CHOOSE_OTHER),
     )
 
 
@@ -173,9 +170,10 @@ def _nearest(folder: Path) -> Path:
 
 
 def _try_writing(folder: Path, there: Path) -> None:
-    """Write a file as close to the folder as possible without leaving anything behind.
+    """Write a file into the folder, or into the existing parent `there`, and leave nothing behind.
 
-    Missing folders are made inside a hidden one: another run may be making them under their own names.
+    Missing folders are made inside a hidden one, because another run may make them under their own names at this
+    moment.
     """
     missing = folder.parent.relative_to(there).parts if folder != there else ()
     hidden = temporary_name(there)

@@ -23,8 +23,8 @@ _DEVICES |= {f"{port}{digit}" for port in ("COM", "LPT") for digit in "012345678
 
 @dataclass(frozen=True)
 class NameRules:
-    """Limits of a disk: names of at most `longest` units (bytes; on Windows UTF-16 units), and all characters or only
-    `portable` ones."""
+    """Rules of a disk for names: at most `longest` units (bytes; on Windows UTF-16 units), and with `portable` only
+    characters that every disk allows."""
 
     longest: int = 255
     portable: bool = os.name == "nt"
@@ -35,10 +35,10 @@ class NameRules:
 
 
 def stem_of(file_name: str, rules: NameRules) -> str:
-    """Return the beginning of the names of a media file's folder and published files: its name without suffix, and of
-    a subtitle also without the language in it: `film` for `film.en.srt`.
+    """Return the stem of a media file's folder and published files: its name without the suffix, and for a subtitle
+    also without the language: `film` for `film.en.srt`.
 
-    Leading dots are removed: they hide a file, and a name of dots alone means this folder or its parent.
+    Leading dots are removed, because they hide a file, and a name of dots alone means this folder or its parent.
     """
     stem, _, suffix = file_name.rpartition(".")
     if is_subtitle(file_name):
@@ -49,7 +49,7 @@ def stem_of(file_name: str, rules: NameRules) -> str:
 
 
 def portable(name: str) -> str:
-    """Return the name in characters that every disk allows, changed if it is the name of a Windows device."""
+    """Return the name with only the characters that every disk allows, and not as the name of a Windows device."""
     name = _NOT_PORTABLE.sub("_", name).rstrip(". ") or "_"
     first, dot, rest = name.partition(".")
     return f"{first}_{dot}{rest}" if first.rstrip().upper() in _DEVICES else name
@@ -61,11 +61,9 @@ def is_portable(name: str) -> bool:
 
 
 def fitted(stem: str, tail: str, rules: NameRules) -> str:
-    """Return `stem` and `tail` as one name, with the stem cut if they are too long for the disk.
+    """Return `stem` and `tail` as one name. The stem, which may begin with a folder, is cut if the name is too long.
 
-    A stem may begin with a folder, which does not count.
-
-    A cut stem ends with a part of its digest, so that it is the same in every run and unique to this stem.
+    A cut stem ends with a part of the digest of the stem, so that it is unique, and the same in every run.
     """
     folder, slash, stem = stem.rpartition("/")
     room = rules.longest - rules.size(tail)
@@ -90,5 +88,5 @@ def free_names(stem: str, tail: str, rules: NameRules) -> Iterator[str]:
 
 
 def alike(name: str) -> str:
-    """Return the form for comparison: equal for two names that some disks, and every reader, take for one."""
+    """Return a form of the name for comparison, which ignores letter case and Unicode composition, as some disks do."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

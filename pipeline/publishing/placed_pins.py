@@ -1,4 +1,4 @@
-"""Finds the pins of a published job: each single correction that its results contain."""
+"""Finds the pins of a published job: the single corrections that its results contain."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from shared.documents.pins import Pin, Pins
 
 @dataclass(frozen=True)
 class PlacedPin:
-    """A pin, and the correction of a whole file that it is a part of."""
+    """Pin, with the correction of a file that it belongs to."""
 
     pin: Pin
     edit: Edit
 
 
 def placed_pins(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list[PlacedPin]:
-    """Return the pins in the results of the job that a folder holds, in order of time. Those that were dropped since
-    are left out."""
+    """Return the pins in the results of the job in a folder, in order of time, without those that were dropped
+    since."""
     job = read_job(folder)
     found = [
         PlacedPin(pin, edit)
@@ -39,16 +39,16 @@ def placed_pins(folder: Path, edits: Sequence[Edit], store: ResultStore) -> list
 
 def _pins(key: str, store: ResultStore) -> Iterator[tuple[Pin, object]]:
     """Yield the pins of a result, each with the digest of the corrected file."""
-    made = store.lookup(key)
-    file = made.outputs.get("pins") if made else None
-    inputs = made.ingredients.get("inputs") if made else None
-    given = inputs.get("corrections") if isinstance(inputs, dict) else None
-    if not isinstance(file, StoredFile) or not isinstance(given, list):
+    result = store.lookup(key)
+    file = result.outputs.get("pins") if result else None
+    inputs = result.ingredients.get("inputs") if result else None
+    corrections = inputs.get("corrections") if isinstance(inputs, dict) else None
+    if not isinstance(file, StoredFile) or not isinstance(corrections, list):
         return
     try:
         pins = Pins.read(store.path(file)).pins
     except (OSError, DocumentError):
         return
     for pin in pins:
-        if pin.correction < len(given):
-            yield pin, given[pin.correction]
+        if pin.correction < len(corrections):
+            yield pin, corrections[pin.correction]

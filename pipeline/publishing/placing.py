@@ -1,4 +1,4 @@
-"""Writes files into folders of the user: complete or not at all, and never over a file that appeared in between."""
+"""Writes files into folders of the user: completely or not at all, and never over a file that appeared meanwhile."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from pathlib import Path
 from shared.copying import copy_verified
 from shared.files import try_link
 
-# The name identifies the process, and is short, so that a file whose final name is as long as the disk allows can still
-# be written.
+# The name identifies the process. It is short, so that it fits on the disk whatever the final name is.
 _TEMPORARY = re.compile(r"\.reel-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}\.part")
 
 
@@ -27,7 +26,7 @@ def temporary_name(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[bool]:
-    """Keep other processes of this machine from publishing into `folder` at the same time.
+    """Lock `folder` against other processes of this machine that publish there.
 
     Yields False if the system or the disk cannot lock folders; publishing is safe without the lock too.
     """
@@ -55,12 +54,12 @@ def held(folder: Path) -> Iterator[bool]:
 def sweep(folder: Path) -> None:
     """Delete the temporary files that killed processes of this machine left in `folder`.
 
-    The folder must be locked: the process number of another container means nothing here.
+    The folder must be locked: a process of another container, which is not visible here, may be writing to it.
     """
     for path in folder.iterdir():
         match = _TEMPORARY.fullmatch(path.name)
         if match and match[1] == _host() and not _runs(int(match[2])):
-            with contextlib.suppress(OSError):  # one that cannot be deleted keeps nothing from being published
+            with contextlib.suppress(OSError):  # a file that cannot be deleted does no harm
                 path.rmdir() if path.is_dir() else path.unlink()
 
 
@@ -80,7 +79,7 @@ def put_copy(source: Path, target: Path, sha256: str, *, over: bool) -> bool:
 
 
 def put_content(content: bytes, target: Path, *, over: bool) -> None:
-    """Write a content to `target`; `over` is as in `put_copy`."""
+    """Write content to `target`; `over` is as in `put_copy`."""
     beside = temporary_name(target.parent)
     try:
         with open(beside, "xb") as stream:
@@ -108,7 +107,7 @@ def _host() -> str:
 
 
 def _runs(process: int) -> bool:
-    """Tell whether a process with this number exists; True if that cannot be asked safely."""
+    """Tell whether a process with this number exists; True if that cannot be found out safely."""
     if os.name == "nt":
         return True  # on Windows, signal 0 would interrupt it
     try:

@@ -1,4 +1,4 @@
-"""Put the results of a single stage into a folder of the user, and replace nothing there but what reel wrote."""
+"""Puts the outputs of a single stage into a folder of the user, where only files that reel wrote are replaced."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.base.errors import BadInput
 from shared.files import sha256_of, write_atomically
 
 RECORD = ".reel-stage.json"
-"""The file that holds the digest of each result that `reel stage` put into a folder, by its name."""
+"""The file with the digest of each output that `reel stage` put into a folder, by name."""
 
 
 def place_outputs(staging: Path, folder: Path) -> None:
-    """Move everything in `staging` into `folder`. Raises `BadInput` and moves nothing if a name is taken by a file that
-    reel did not write there, or that was edited since."""
+    """Move everything in `staging` into `folder`. Raises `BadInput`, and moves nothing, if a file of the same name was
+    not written there by reel, or was edited since."""
     known = _recorded(folder)
     outputs = sorted(staging.iterdir())
     for path in outputs:
@@ -40,7 +40,7 @@ def place_outputs(staging: Path, folder: Path) -> None:
 def _recorded(folder: Path) -> dict[str, str]:
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # without a record, nothing there is known to be reel's
+    except (OSError, ValueError):  # without a record, no file there counts as reel's
         return {}
     return record if isinstance(record, dict) else {}
 

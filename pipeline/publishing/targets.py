@@ -1,8 +1,8 @@
-"""Decides where a file may be written and which file may be deleted, for everything that is published.
+"""Decides for published files which name each gets, and which files may be overwritten or deleted.
 
-A file belongs to reel only if the record in `job.json` holds the digest of its current bytes. Every other file under a
-name belongs to other people and stays: a film of the run, by whatever path; a file with other bytes; a folder, a link,
-a pipe. The result then goes under a free name, which the record remembers.
+A file is reel's only if the record in `job.json` holds the digest of its present bytes. Everything else belongs to
+other people and stays: a media file of the run, by any path; a file with other bytes; a folder, a link, a pipe. The
+result then gets a free name, which the record keeps.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class FolderView(Protocol):
 class Published:
     """Content of a folder's record.
 
-    `files` holds each sha256 that reel has published under a name. `lost` are corrections that exist only in the
-    folder, so that they stay. `renamed` maps names to the names that they replace.
+    `files` maps each name to every sha256 that reel has published under it. `lost` maps the names of corrections that
+    exist only in the folder, and so stay, to their sha256. `renamed` maps names to the usual names that they replace.
     """
 
     files: Mapping[str, Set[str]] = field(default_factory=dict)
@@ -39,11 +39,8 @@ class Published:
 
 @dataclass(frozen=True)
 class RequestedFile:
-    """File to be published.
-
-    `stem` and `tail` make its name. `accepted` are digests of further contents that it may replace: corrections that
-    were taken in.
-    """
+    """File to be published, with its name as `stem` and `tail`. `accepted` are the digests of corrections that it
+    contains, and so may replace."""
 
     stem: str
     tail: str
@@ -60,16 +57,16 @@ class RequestedFile:
 class Answer(Enum):
     """Decision about a file that is to be published."""
 
-    CREATE = "nothing lies under the name"
-    REPLACE = "a file of reel's lies under the name, or one that the user gives up"
-    THERE = "the file is there already, as reel published it"
-    EDITED = "a person has edited the file that reel published, so it stays"
+    CREATE = "no file has the name"
+    REPLACE = "a file of reel's has the name, or one that the user allows to overwrite"
+    THERE = "the file exists already, as reel published it"
+    EDITED = "the user has edited the file that reel published, so it stays"
     SAME_AS_THEIRS = "a file of other people has the same content, so reel writes nothing"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Target of a file: its `name`, and the `usual_name` name that it would have without files of other people."""
+    """Decision about a file: its `name`, and the `usual_name` that it would have without files of other people."""
 
     usual_name: str
     name: str
@@ -79,8 +76,8 @@ class Target:
 class Targets:
     """Decisions for one folder.
 
-    With `replace`, the user gives up files of other people that have the same names; films of the run, and everything
-    that is not a regular file, stay all the same. `reserved` names are never chosen.
+    With `replace`, files of other people with the same names are overwritten, but never media files of the run, nor
+    anything that is not a regular file. The names in `reserved` are never chosen.
     """
 
     def __init__(
@@ -106,19 +103,19 @@ class Targets:
         raise AssertionError("free names do not end")
 
     def left_over(self, kept: Set[str] = frozenset()) -> list[str]:
-        """Return the files of an earlier job that reel may delete; `kept` names stay."""
+        """Return the names of files of the earlier job that may be deleted, without the names in `kept`."""
         stay = {alike(name) for name in kept} | self._taken
         return [name for name in self._published.files if alike(name) not in stay and self._is_ours(name)]
 
     def _candidates(self, requested: RequestedFile, usual_name: str) -> Iterable[str]:
-        if not self._replace:  # keeps the free name of the earlier job
+        if not self._replace:  # the name that the earlier job chose comes first
             for name, instead in self._published.renamed.items():
                 if instead == usual_name and name in self._published.files and self._view.kind(name) == "file":
                     yield name
         yield from free_names(requested.stem, requested.tail, self._rules)
 
     def _answer(self, name: str, requested: RequestedFile) -> Answer | None:
-        """Decide about one name; None if it belongs to other people."""
+        """Decide about one name; None if a file of other people has it."""
         view = self._view
         kind = view.kind(name)
         if kind != "file":
@@ -133,8 +130,8 @@ class Targets:
         return Answer.REPLACE if self._is_ours(name) or view.sha256(name) in requested.accepted else Answer.EDITED
 
     def _is_ours(self, name: str) -> bool:
-        """Tell whether a recorded name holds a file that reel published, and not a correction that exists nowhere
-        else."""
+        """Tell whether the file of a recorded name is one that reel published, and not a correction that exists only
+        here."""
         view = self._view
         if view.kind(name) != "file" or view.sha256(name) == self._published.lost.get(name):
             return False

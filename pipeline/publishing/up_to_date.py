@@ -1,6 +1,6 @@
-"""Records what was published for a media file and under which plan, so that a run without work opens no result.
+"""Records what was published for a media file under which plan, so that a run without work opens no result.
 
-The index keeps this as a cache: without them, the results themselves are read.
+The record is a cache in the index: without it, the results themselves are read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
     steps: list[JsonValue] = []
     for step in plan.steps:
         first = steps_to_try(step, surroundings.fallbacks)[0]
-        # A model for one language that was downloaded since may change what is published.
+        # A model for one language that was downloaded later may change what is published.
         by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.complete_models}
         names = {**step.models, **by_language, **step.direction_models}
         licences = sorted(f"{name} {models[name].licence}" for name in names.values())
@@ -53,7 +53,7 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
 
 
 def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonValue:
-    """Return the models by role, each with its digest: `ingredients` holds only the models that are decided."""
+    """Return the models by role, each with its digest. `ingredients` has only those that are decided already."""
     return {role: [name, surroundings.models[name]] for role, name in names.items()}
 
 
@@ -73,13 +73,13 @@ class UpToDateCache:
         query = "SELECT folder, files, keys FROM receipts WHERE media = ? AND digest = ? AND plan = ?"
         for folder, files, keys in self._index.query(query, (str(media), digest, plan)):
             try:
-                noted, made = json.loads(str(files)), json.loads(str(keys))
-            except ValueError:  # the index is damaged, so the results themselves are read
+                states, result_keys = json.loads(str(files)), json.loads(str(keys))
+            except ValueError:  # the index is damaged
                 return None
-            if all(state_of(f"{folder}/{name}") == state for name, state in noted.items()):
+            if all(state_of(f"{folder}/{name}") == state for name, state in states.items()):
                 place = Path(str(folder))
-                paths = tuple(place_of(place, name) for name in noted if name != JOB)
-                return PublishedJob(PublishedFiles(place, paths, ()), made)
+                paths = tuple(place_of(place, name) for name in states if name != JOB)
+                return PublishedJob(PublishedFiles(place, paths, ()), result_keys)
         return None
 
     def states(self, media: Path) -> dict[str, list[int] | None]:
@@ -87,12 +87,12 @@ class UpToDateCache:
         query = "SELECT folder, files FROM receipts WHERE media = ?"
         found: dict[str, list[int] | None] = {}
         for folder, files in self._index.query(query, (str(media),)):
-            with contextlib.suppress(ValueError):  # a damaged index holds nothing of use
+            with contextlib.suppress(ValueError):  # the index is damaged
                 found |= {os.path.join(str(folder), name): state for name, state in json.loads(str(files)).items()}
         return found
 
     def note(self, media: Path, digest: str, plan: str, published: PublishedFiles, keys: Mapping[str, str]) -> None:
-        """Record what was published; nothing if a person's edited file was kept."""
+        """Record what was published; nothing if a file that the user edited was kept."""
         if published.edited:
             return
         files = [*(os.path.relpath(path, published.folder) for path in published.files), JOB]

@@ -1,4 +1,4 @@
-"""A chart of a run: for each worker a bar for each step and each load, drawn in letters or as SVG. Pure."""
+"""Draws the chart of a run as text or as SVG: for each worker a lane, with a bar for each step and each load. Pure."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from shared.text.timecode import span
 LOADING = "~"
 _IDLE, _GONE = ".", " "
 _TICKS = 4
-_MOST_BARS, _MOST_COLUMNS = 600, 400  # of a picture in a report; a bar takes 150 bytes
+_MOST_BARS, _MOST_COLUMNS = 600, 400  # of a picture in a report; each bar takes 150 bytes
 
-# The seven colours of Okabe and Ito, told apart by eyes of every kind; those after the seventh get stripes.
+# The seven colours of Okabe and Ito, which people with any colour vision can tell apart. Further kinds get stripes.
 _COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
 _STRIPES = ("rotate(45)", "rotate(-45)", "rotate(90)")
 _LOADING_COLOUR = "#BBBBBB"
 _ROW, _BAR, _LEFT, _WIDTH, _TOP, _RIGHT = 22, 16, 190, 1000, 30, 20
 SVG_START = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} '
-_LETTER = 7  # at most so wide are most letters at the chart's size of text
+_LETTER = 7  # width of most letters, at most, at the chart's text size
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of a worker's time, in ms since the chart's beginning. `kind` is a step without its language, or
-    `LOADING`; `what` is read by a person who asks."""
+    """Stretch of a worker's time, in ms from the beginning of the chart. `kind` is a step without its language, or
+    `LOADING`; `what` is the text that is shown on pointing at the bar."""
 
     kind: str
     what: str
@@ -40,7 +40,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    """A worker's life, and its bars in the order of time."""
+    """Life of a worker, with its bars in order of time."""
 
     worker: str
     label: str
@@ -51,14 +51,14 @@ class Lane:
 
 @dataclass(frozen=True)
 class Chart:
-    """All lanes, from 0 to `length_ms`."""
+    """Chart with its lanes, from 0 to `length_ms`."""
 
     length_ms: int
     lanes: tuple[Lane, ...]
 
     @property
     def kinds(self) -> list[str]:
-        """Return the kinds of bars, each once."""
+        """Return the kinds of bars without `LOADING`, each once."""
         return list(dict.fromkeys(bar.kind for lane in self.lanes for bar in lane.bars if bar.kind != LOADING))
 
 
@@ -89,8 +89,8 @@ def chart(details: RunDetails) -> Chart | None:
 
 
 def condensed(drawn: Chart) -> Chart:
-    """Return a chart of many bars with fewer: each stretch of a lane in which one kind of step took most of the time
-    is one bar. A chart of 10,000 steps would be megabytes, and its bars thinner than a pixel."""
+    """Return a chart with fewer bars, if there are very many: one for each stretch of a lane in which one kind of step
+    took most of the time. A chart of 10,000 steps would have megabytes, and bars thinner than a pixel."""
     if sum(len(lane.bars) for lane in drawn.lanes) <= _MOST_BARS:
         return drawn
     letters, columns = _letters(drawn.kinds), min(_MOST_COLUMNS, max(2_000 // len(drawn.lanes), 20))
@@ -108,7 +108,7 @@ def condensed(drawn: Chart) -> Chart:
 
 
 def as_text(drawn: Chart, width: int) -> str:
-    """Return the chart in `width` columns, each with the letter of the kind of step that took most of its time."""
+    """Draw the chart in `width` columns, each with the letter of the kind of step that took most of its time."""
     letters = _letters(drawn.kinds)
     head = max(len(f"{lane.worker} {lane.label}") for lane in drawn.lanes)
     head = min(head, max(width // 3, 4))
@@ -125,7 +125,7 @@ def as_text(drawn: Chart, width: int) -> str:
 
 
 def as_svg(drawn: Chart, title: str) -> str:
-    """Return the chart as an SVG picture: a row for each worker, and bars that say what they are when pointed at."""
+    """Draw the chart as SVG: a row for each worker, with bars that show a text on pointing at them."""
     fills = {kind: _fill(number) for number, kind in enumerate(drawn.kinds)} | {LOADING: _LOADING_COLOUR}
     scale = (_WIDTH - _LEFT - _RIGHT) / drawn.length_ms
     bottom = _TOP + _ROW * len(drawn.lanes)
@@ -159,7 +159,7 @@ def as_svg(drawn: Chart, title: str) -> str:
 
 
 def _xml(text: str) -> str:
-    """Return the text escaped for XML, without control characters, which XML cannot hold."""
+    """Return the text escaped for XML, without control characters, which XML cannot contain."""
     return escape(one_line(text))
 
 
@@ -168,7 +168,7 @@ def _fill(number: int) -> str:
 
 
 def _pattern(number: int) -> str:
-    """Return the stripes of a kind that comes after all colours have been used."""
+    """Return the striped pattern of a kind after the seventh."""
     turn = _STRIPES[(number // len(_COLOURS) - 1) % len(_STRIPES)]
     return (
         f'<pattern id="kind{number}" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="{turn}">'
@@ -178,7 +178,7 @@ def _pattern(number: int) -> str:
 
 
 def _legend(kinds: Iterable[str], y: int) -> Iterator[tuple[str, int, int]]:
-    """Return each kind with the place of its square, in as many lines as they need."""
+    """Yield each kind with the position of its square, in as many lines as they need."""
     x = _LEFT
     for kind in kinds:
         width = 14 + _LETTER * len(_legend_name(kind)) + 12
@@ -203,7 +203,7 @@ def _rectangle(start_ms: int, end_ms: int, y: int, scale: float, colour: str, wh
 
 
 def _letters(kinds: Sequence[str]) -> dict[str, str]:
-    """Return a letter for each kind: the first free one of its name, in upper case."""
+    """Return a letter for each kind: the first letter of its name that is still free, in upper case."""
     letters: dict[str, str] = {}
     spare = iter(string.ascii_uppercase + string.digits + string.ascii_lowercase)
     for kind in kinds:
@@ -214,20 +214,20 @@ def _letters(kinds: Sequence[str]) -> dict[str, str]:
 
 def _cells(lane: Lane, drawn: Chart, letters: Mapping[str, str], columns: int) -> str:
     """Return the letter of the longest activity in each column."""
-    each = drawn.length_ms / columns
+    column_ms = drawn.length_ms / columns
     share: list[dict[str, float]] = [{} for _ in range(columns)]
     waits = Bar(_IDLE, "", lane.start_ms, lane.end_ms)
     for bar in (waits, *lane.bars):
         sign = letters.get(bar.kind, bar.kind)
-        for column in range(int(bar.start_ms / each), min(int(bar.end_ms / each) + 1, columns)):
-            covered = min(bar.end_ms, (column + 1) * each) - max(bar.start_ms, column * each)
-            # What is done counts more than waiting, so that a short step among long pauses is seen.
+        for column in range(int(bar.start_ms / column_ms), min(int(bar.end_ms / column_ms) + 1, columns)):
+            covered = min(bar.end_ms, (column + 1) * column_ms) - max(bar.start_ms, column * column_ms)
+            # Waiting counts less, so that a short step between long pauses is visible.
             share[column][sign] = share[column].get(sign, 0.0) + covered * (0.2 if sign == _IDLE else 1.0)
     return "".join(max(signs, key=lambda sign: signs[sign]) if signs else _GONE for signs in share)
 
 
 def _axis(length_ms: int, left: int, columns: int) -> str:
-    """Return times below the columns; the last one ends at the last column."""
+    """Return the line of times below the columns; the last time ends at the last column."""
     line = [" "] * (left + columns)
     ticks = max(min(_TICKS, columns // 12), 1)
     for number in range(ticks + 1):

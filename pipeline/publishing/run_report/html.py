@@ -1,4 +1,4 @@
-"""Builds HTML from parts. What is not markup already is escaped, so that no name and no text can become markup."""
+"""Builds HTML from parts. Text that is not `Html` is escaped, so that no name and no text can become markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EMPTY = frozenset({"br", "meta", "path", "rect"})
 
 
 class Html(str):
-    """Markup: text that needs no more escaping."""
+    """Markup, which is not escaped again."""
 
     __slots__ = ()
 
@@ -26,18 +26,18 @@ Part = str | Iterable[Html] | None
 
 
 def text(value: object) -> Html:
-    """Return a value as text; control characters, which HTML cannot hold, are shown escaped."""
+    """Return a value as escaped text; control characters, which HTML cannot contain, are shown as escapes."""
     return Html(escape(readable(str(value))))
 
 
 def spoken(words: str) -> Html:
-    """Return words of a film as text. Their marks of writing direction count, unlike those in a name, which could make
-    it look like another; the element around them has to end their effect, as one with `dir` does."""
+    """Return words of a film as escaped text. Marks of writing direction keep their effect, unlike in a name, which
+    they could disguise. The element around the words must end that effect, as one with `dir` does."""
     return Html(escape(_CONTROLS.sub("\ufffd", words)))
 
 
 def together(*parts: Part) -> Html:
-    """Return the parts one after another; None is left out."""
+    """Join the parts; None is left out."""
     found: list[str] = []
     for part in parts:
         if isinstance(part, Html):
@@ -50,8 +50,8 @@ def together(*parts: Part) -> Html:
 
 
 def element(tag: str, /, *parts: Part, **attributes: str | int | float | bool | None) -> Html:
-    """Return an element. An attribute's `_` stands for `-`, and one at the end is dropped: `class_`. One that is None
-    or False is left out."""
+    """Return an element. In the name of an attribute, `_` stands for `-`, except at the end: `class_`. An attribute
+    that is None or False is left out."""
     shown = []
     for key, value in attributes.items():
         if value is None or value is False:
@@ -63,13 +63,13 @@ def element(tag: str, /, *parts: Part, **attributes: str | int | float | bool | 
 
 
 def table_row(cells: Iterable[Part], numbers: Collection[int] = ()) -> Html:
-    """Return a row of a table; `numbers` are the columns that are set to the right."""
+    """Return a row of a table; the columns in `numbers` are right-aligned."""
     kinds = dict.fromkeys(numbers, "number")
     return element("tr", [element("td", cell, class_=kinds.get(number)) for number, cell in enumerate(cells)])
 
 
 def table_of(head: Iterable[str], rows: Iterable[Html], caption: str, numbers: Collection[int] = ()) -> Html:
-    """Return a table of rows. Its box can be scrolled by keys."""
+    """Return a table of rows, in a box that can be scrolled with the keyboard."""
     kinds = dict.fromkeys(numbers, "number")
     titles = [element("th", title, scope="col", class_=kinds.get(number)) for number, title in enumerate(head)]
     named = element("caption", caption, class_="unseen")
@@ -78,21 +78,21 @@ def table_of(head: Iterable[str], rows: Iterable[Html], caption: str, numbers: C
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[Part]], caption: str, numbers: Collection[int] = ()) -> Html:
-    """Return a table of cells, row by row."""
+    """Return a table of rows of cells."""
     return table_of(head, (table_row(row, numbers) for row in rows), caption, numbers)
 
 
 def within(rows: Iterable[Html], size: int) -> tuple[list[Html], int]:
-    """Return the first rows, as many as fit into so many characters, and how many are left out."""
+    """Return the first rows, as many as fit into `size` characters, and the number of rows that are left out."""
     kept: list[Html] = []
-    left = 0
+    left_out = 0
     for row in rows:
         size -= len(row)
         if size >= 0:
             kept.append(row)
         else:
-            left += 1
-    return kept, left
+            left_out += 1
+    return kept, left_out
 
 
 GENERATOR = element("meta", name="generator", content="reel")
@@ -105,14 +105,14 @@ def _style() -> str:
 
 @cache
 def policy() -> str:
-    """Return the content security policy of a report: its own style, and nothing else. A server that shows a report
-    sends it too, in place of the policy of its pages."""
+    """Return the content security policy of a report, which allows only its own style. A server that shows a report
+    sends it instead of the policy of its own pages."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def page(title: str, *parts: Part) -> str:
-    """Return a whole document that needs no other file."""
+    """Return a complete document that needs no other file."""
     head = element(
         "head",
         element("meta", charset="utf-8"),

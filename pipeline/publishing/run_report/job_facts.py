@@ -1,7 +1,7 @@
 """Gathers the facts of one job for its report: its record, the manifests of its results, and the documents in them.
 
-All of it is in the record and in the store, so that the same job gives the same report whenever it is made. What is no
-longer stored is named and left out.
+All facts come from the record and the store, so that the same job always gives the same report. Outputs that are no
+longer stored are named and left out.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ from shared.text.glossary import Glossary
 
 D = TypeVar("D", bound=Document)
 Stretch = tuple[int, int]
-_OTHER_TEXTS = frozenset({"condense"})  # stages whose transcript is for the subtitles only
-_PAUSE_MS = 1_000  # of one speaker: shorter ones are no gap in a small picture
+_SUBTITLE_TEXTS = frozenset({"condense"})  # stages whose transcript is only for subtitles
+_SHOWN_PAUSE_MS = 1_000  # of a speaker; a shorter one is not visible in a small picture
 
 
 @dataclass(frozen=True)
 class Materials:
-    """The store that holds the results, and the models with their licences and their locked bytes."""
+    """Store with the results, and models with their licences and lock entries."""
 
     store: ResultStore
     cache: ModelCache
 
     def results_of(self, job: Job) -> dict[str, StoredResult]:
-        """Return the manifests of a job's results that are still stored, by step."""
+        """Return the manifests of those results of a job that are still stored, by step."""
         found = {step: self.store.manifest(str(record.get("key"))) for step, record in job.steps.items()}
         return {step: result for step, result in found.items() if result}
 
-    def locked_so(self, model: str, digest: object) -> LockedModel | None:
-        """Return the entry of a model in the lock; None if its bytes are now others than those with this digest."""
+    def locked_entry(self, model: str, digest: object) -> LockedModel | None:
+        """Return the lock entry of a model; None if the lock now has another one than that with this digest."""
         locked = self.cache.locked.get(model)
         return locked if locked and model in self.cache.models and self.cache.digest(model) == digest else None
 
 
 def file_name(path: str) -> str:
-    """Return the name at the end of a path, which may be one of another system."""
+    """Return the last part of a path, which may come from another operating system."""
     return path.replace("\\", "/").rpartition("/")[2]
 
 
 class JobFacts:
-    """The facts of one job. `states` says of each step of a run what the run did with it: done, reused or failed."""
+    """Facts of one job. `states` maps each step of a run to what the run did with it: done, reused or failed."""
 
     def __init__(
         self,
@@ -82,43 +82,43 @@ class JobFacts:
 
     @cached_property
     def media(self) -> Media | None:
-        """Return what was found in the media file."""
+        """Return the description of the media file; None if it is no longer stored."""
         return next(self._documents("demux", "media", Media), None)
 
     @cached_property
     def outline(self) -> list[tuple[int, int]]:
-        """Return the outline of the sound that was transcribed; empty if the sound is no longer stored."""
+        """Return the outline of the transcribed sound; empty if the sound is no longer stored."""
         path = next(self._paths("demux", "speech"), None)
-        return sound_outline(path[1]) if path else []
+        return sound_outline(path) if path else []
 
     @cached_property
     def transcript(self) -> Transcript | None:
-        """Return the transcript after all steps that change it."""
+        """Return the transcript after all steps that change it; None if there is none in the store."""
         for step in reversed(self.results):
-            if "transcript" in self.results[step].outputs and self.stage(step) not in _OTHER_TEXTS:
+            if "transcript" in self.results[step].outputs and self.stage(step) not in _SUBTITLE_TEXTS:
                 return self._read(step, "transcript", Transcript)
         return None
 
     @cached_property
     def speech(self) -> list[Stretch]:
-        """Return the stretches of speech that the recogniser was given."""
-        found = list(self._documents("vad", "speech", SpeechRegions))
-        return [(region.start_ms, region.end_ms) for region in found[-1].regions] if found else []
+        """Return the speech regions that were recognised."""
+        documents = list(self._documents("vad", "speech", SpeechRegions))
+        return [(region.start_ms, region.end_ms) for region in documents[-1].regions] if documents else []
 
     @cached_property
     def speakers(self) -> dict[str, list[Stretch]]:
-        """Return when each speaker speaks: by the transcript, which has corrected names, else by the turns."""
-        said: list[tuple[str, int, int]] = []
+        """Return the stretches of each speaker: by the transcript, which has corrected names, else by the turns."""
+        spoken: list[tuple[str, int, int]] = []
         if self.transcript:
             words = [word for segment in self.transcript.segments for word in segment.words]
-            said = [(word.speaker, word.start_ms, word.end_ms) for word in words if word.speaker]
-        if not said:
+            spoken = [(word.speaker, word.start_ms, word.end_ms) for word in words if word.speaker]
+        if not spoken:
             turns = next(self._documents("diarize", "turns", Diarization), None)
-            said = [(turn.speaker, turn.start_ms, turn.end_ms) for turn in turns.turns] if turns else []
+            spoken = [(turn.speaker, turn.start_ms, turn.end_ms) for turn in turns.turns] if turns else []
         found: dict[str, list[Stretch]] = {}
-        for speaker, start_ms, end_ms in said:
+        for speaker, start_ms, end_ms in spoken:
             parts = found.setdefault(speaker, [])
-            if parts and start_ms - parts[-1][1] < _PAUSE_MS:
+            if parts and start_ms - parts[-1][1] < _SHOWN_PAUSE_MS:
                 parts[-1] = parts[-1][0], max(end_ms, parts[-1][1])
             else:
                 parts.append((start_ms, end_ms))
@@ -126,19 +126,19 @@ class JobFacts:
 
     @cached_property
     def shots(self) -> tuple[int, ...]:
-        """Return when the picture changes."""
-        found = next(self._documents("shots", "shots", Shots), None)
-        return found.changes_ms if found else ()
+        """Return the times of the shot changes, in ms."""
+        shots = next(self._documents("shots", "shots", Shots), None)
+        return shots.changes_ms if shots else ()
 
     @cached_property
     def removals(self) -> tuple[Removal, ...]:
-        """Return the text that was taken out."""
-        found = next(self._documents("clean", "removed", Removals), None)
-        return found.removals if found else ()
+        """Return the removed text."""
+        removed = next(self._documents("clean", "removed", Removals), None)
+        return removed.removals if removed else ()
 
     @cached_property
     def subtitles(self) -> tuple[Subtitles, ...]:
-        """Return the cues in each language that files were written of, with the report on them."""
+        """Return the subtitles of each language that were written to files, with the report on them."""
         found = []
         for step, result in self.results.items():
             if self.stage(step) not in {"subtitle", "check"} or result.outputs.get("files", True) == ():
@@ -156,7 +156,7 @@ class JobFacts:
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
-        """Return what a person should listen to again. Cues over a limit have a section of their own."""
+        """Return the doubts without those about cues over a limit, which have a section of their own."""
         found = find_doubts(self.transcript, self.subtitles, self.removals, self._glossary())
         return tuple(doubt for doubt in found if doubt.kind != "limit")
 
@@ -167,7 +167,7 @@ class JobFacts:
 
     @property
     def seconds(self) -> float:
-        """Return how long the workers ran for all results, also for those that an earlier run made."""
+        """Return the working time of all results, including those of earlier runs."""
         counted = {result.key: result.seconds for result in self.results.values()}
         return sum(counted.values())
 
@@ -187,15 +187,15 @@ class JobFacts:
             if self.stage(step) == stage and (document := self._read(step, role, kind)):
                 yield document
 
-    def _paths(self, stage: str, role: str) -> Iterator[tuple[str, Path]]:
+    def _paths(self, stage: str, role: str) -> Iterator[Path]:
         for step, result in self.results.items():
             output = result.outputs.get(role)
             if self.stage(step) == stage and isinstance(output, StoredFile):
                 path = self.materials.store.path(output)
                 if path.is_file():
-                    yield step, path
+                    yield path
                 else:
-                    self._lose(f"{step}.{role}")
+                    self._note_lost(f"{step}.{role}")
 
     def _read(self, step: str, role: str, kind: type[D]) -> D | None:
         output = self.results[step].outputs.get(role)
@@ -203,11 +203,11 @@ class JobFacts:
             return None
         path = self.materials.store.path(output)
         with contextlib.suppress(DocumentError, OSError):
-            if is_intact(path, output.sha256):  # damaged bytes prove nothing
+            if is_intact(path, output.sha256):
                 return kind.read(path)
-        self._lose(f"{step}.{role}")
+        self._note_lost(f"{step}.{role}")
         return None
 
-    def _lose(self, output: str) -> None:
+    def _note_lost(self, output: str) -> None:
         if output not in self.lost:
             self.lost.append(output)

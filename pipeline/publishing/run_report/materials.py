@@ -1,4 +1,4 @@
-"""Lists all that a job was made from: the input, models, tools, environments and parameters, each by its digest."""
+"""Lists everything that a job was made from: input, models, tools, environments and parameters, with their digests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bill_of_materials(facts: JobFacts) -> Html:
 
 
 def made_with(facts: JobFacts) -> Html:
-    """Return the part of the bill that many files can share: models, tools and environments."""
+    """Return the part of the bill that is the same for many files: models, tools and environments."""
     return together(_models(facts), _tools(facts))
 
 
@@ -29,15 +29,15 @@ def _digest(value: object) -> Html:
 
 
 def _input(facts: JobFacts) -> Html:
-    """Return what the job was made from. The folder of the file is left out: the page may be sent to others."""
+    """Return the facts about the media file, without its folder, because the page may be sent to others."""
     job, media = facts.job, facts.media
     rows: list[tuple[Part, Part]] = [("File", file_name(job.media)), ("SHA-256", _digest(job.media_sha256))]
     if media:
         rows.append(("Container", media.container))
         for track in media.tracks:
-            words = [track.kind, track.codec, track.language or "", track.title or ""]
+            description = filter(None, [track.kind, track.codec, track.language, track.title])
             used = ", transcribed" if track.index == media.audio_track else ""
-            rows.append((f"Track {track.index}", " ".join(filter(None, words)) + used))
+            rows.append((f"Track {track.index}", " ".join(description) + used))
     rows += [("Plan", _digest(job.plan))] if job.plan else []
     pairs = [together(element("dt", name), element("dd", value, dir="auto")) for name, value in rows]
     return together(element("h3", "Input"), element("dl", pairs, class_="facts"))
@@ -57,7 +57,7 @@ def _model_rows(facts: JobFacts) -> Iterator[tuple[Part, ...]]:
         for role, name in used.items() if isinstance(used, dict) else ():
             digests = result.ingredients.get("models") if result else None
             digest = digests.get(role) if isinstance(digests, dict) else None
-            locked = facts.materials.locked_so(str(name), digest)
+            locked = facts.materials.locked_entry(str(name), digest)
             origin = origins.get(str(name)) if isinstance(origins, dict) else None
             commit: Part = element("code", locked.revision) if locked else "not that of the present lock"
             yield (
@@ -88,7 +88,7 @@ def _tools(facts: JobFacts) -> Html:
 
 
 def _family(stage: str, backend: str) -> str:
-    """Return the environment that a backend is declared to compute in; on a card it may be another one."""
+    """Return the declared environment of a backend; on a card it may compute in another one."""
     declared = STAGES[stage].backends.get(backend) if stage in STAGES else None
     return declared.environment if declared else "unknown"
 
@@ -96,12 +96,13 @@ def _family(stage: str, backend: str) -> str:
 def _parameters(facts: JobFacts) -> Html:
     parts = []
     for step, result in facts.results.items():
-        made = result.ingredients
-        title = element("summary", f"{step}: {made['stage']} version {made['version']}, {made['backend']}")
-        values = {name: made.get(name) for name in ("device", "torch", "sources") if made.get(name)}
-        for place in ("params", "options"):
-            found = made.get(place)
-            values |= found if isinstance(found, dict) else {}
+        parts_of_key = result.ingredients
+        stage, version, backend = (parts_of_key[name] for name in ("stage", "version", "backend"))
+        title = element("summary", f"{step}: {stage} version {version}, {backend}")
+        values = {name: parts_of_key[name] for name in ("device", "torch", "sources") if parts_of_key.get(name)}
+        for name in ("params", "options"):
+            chosen = parts_of_key.get(name)
+            values |= chosen if isinstance(chosen, dict) else {}
         pairs = [together(element("dt", name), element("dd", _value(value))) for name, value in values.items()]
         key = together(element("dt", "result"), element("dd", _digest(result.key)))
         parts.append(element("details", title, element("dl", pairs, key, class_="facts")))

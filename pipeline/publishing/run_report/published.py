@@ -1,4 +1,4 @@
-"""Writes the report on a job, as it is published and as it is made again later: the same job gives the same bytes."""
+"""Makes the report on a published job. The same job always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from pipeline.publishing.run_report.job_facts import JobFacts, Materials
 from pipeline.publishing.run_report.job_page import SoundLink, address_at, job_report
 from pipeline.store.results import StoredResult
 
-# What a browser plays by itself, and so from a given time on.
-_PLAYED = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mp3", ".m4a", ".wav", ".ogg", ".oga", ".opus", ".flac"})
+# Formats that a browser can play from a given time on.
+_PLAYABLE = frozenset({".mp4", ".m4v", ".mov", ".webm", ".mp3", ".m4a", ".wav", ".ogg", ".oga", ".opus", ".flac"})
 
 
 def report_of(
     job: Job, results: Mapping[str, StoredResult], materials: Materials, folder: Path, page_folder: Path | None = None
 ) -> bytes:
-    """Return the report on the job in `folder`, as a page that lies in `page_folder`, or in `folder` itself."""
+    """Return the report on the job in `folder`. Its links are relative to `page_folder`, or else to `folder`."""
     link = link_to_sound(job, folder, page_folder or folder)
     return job_report(JobFacts(without_report(job), results, materials), link).encode()
 
 
 def without_report(job: Job) -> Job:
-    """Return the record without the report, which cannot hold its own digest."""
+    """Return the record without the report, which cannot contain its own digest."""
     files = {name: digest for name, digest in job.files.items() if job.origins.get(name) != REPORT}
     return job if len(files) == len(job.files) else job.model_copy(update={"files": files})
 
 
 def link_to_sound(job: Job, folder: Path, page_folder: Path) -> SoundLink:
-    """Return the addresses of times in the media file, relative to the page.
+    """Return the function that returns the address of a time in the media file, relative to the page.
 
-    The film that was made is taken instead where a browser plays that and not the media file.
+    The published film is used instead if a browser can play it and not the media file.
     """
     media = Path(job.media)
     films = [name for name, origin in job.origins.items() if origin.rpartition(".")[2] == "video"]
-    made = [place_of(folder, name) for name in films if Path(name).suffix.lower() in _PLAYED]
-    target = made[0] if made and media.suffix.lower() not in _PLAYED else media
+    playable = [place_of(folder, name) for name in films if Path(name).suffix.lower() in _PLAYABLE]
+    target = playable[0] if playable and media.suffix.lower() not in _PLAYABLE else media
     try:
         path = os.path.relpath(target, page_folder)
     except ValueError:  # on another drive

@@ -1,11 +1,11 @@
-"""Writes the report on a run: of one file with everything about it, of many with a line for each, failures first."""
+"""Makes the page of the report on a run: everything about a single file, or a line for each of many, failures first."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +30,14 @@ from pipeline.publishing.run_report.html import (
 from pipeline.publishing.run_report.job_facts import JobFacts, Materials, file_name
 from pipeline.publishing.run_report.job_page import (
     FOOT,
+    Figure,
+    ReportWarning,
     Section,
     SoundLink,
     job_sections,
+    main_part,
+    navigation,
     restrictions,
-    section,
     tiles,
     warning_list,
 )
@@ -46,19 +49,19 @@ from shared.text.timecode import span
 
 _FILES = 700_000  # characters of the list of files
 _STATES = ("failed", "skipped", "done", "reused")  # in the order in which they are shown
-_TOLD = 20  # warnings of single files
+_WARNINGS_SHOWN = 20  # of single files
 
 
 @dataclass(frozen=True)
 class Links:
-    """The addresses that a report on a run leads to: of the sound of a job in a folder, and of a published report."""
+    """Addresses that a report on a run links to."""
 
-    sound: Callable[[Job, Path], SoundLink]
-    report: Callable[[Path], str | None]
+    sound: Callable[[Job, Path], SoundLink]  # of the sound of a job in a folder
+    report: Callable[[Path], str | None]  # of a published report, by its path
 
 
 def links_between_files(page_folder: Path) -> Links:
-    """Return addresses relative to the folder of the report."""
+    """Return the links for a report in `page_folder`: addresses of files relative to it."""
 
     def report(path: Path) -> str | None:
         try:
@@ -71,32 +74,31 @@ def links_between_files(page_folder: Path) -> Links:
 
 
 def run_report(details: RunDetails, redone: Redone, materials: Materials, links: Links) -> str:
-    """Return the report on a run as a document of its own."""
+    """Return the report on a run as a complete document."""
     run, steps = details.run, defaultdict(list)
     for step in details.steps:
         steps[step.item].append(step)
     files = [_File(item, steps[item.item], materials) for item in details.items]
-    files.sort(key=lambda file: (_place(file.item.state), file.item.item))
+    files.sort(key=lambda file: (_state_order(file.item.state), file.item.item))
     summary = summarise(details, redone)
-    alone = files[0].item.item if len(files) == 1 else ""
+    single_file = files[0].item.item if len(files) == 1 else ""
     sections = list(_sections(files, details, summary, materials, links))
-    anchors = [element("a", title, href=f"#{anchor}") for anchor, title, _ in sections]
-    took = f", in {span(summary.seconds)}" if summary.seconds is not None else ""
-    said = f"Run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}; started {run.started}"
+    duration = f", in {span(summary.seconds)}" if summary.seconds is not None else ""
+    about = f"Run {run.id}: {run.state}{duration}; recipe {run.recipe}, profile {run.profile}; started {run.started}"
     head = element(
         "header", element("p", "Report on a run", class_="kicker"),
-        element("h1", alone or f"{len(files)} files", dir="auto"), element("p", said, class_="soft"),
-        tiles(_figures(files, summary)), element("nav", anchors, aria_label="Sections"),
+        element("h1", single_file or f"{len(files)} files", dir="auto"), element("p", about, class_="soft"),
+        tiles(_figures(files, summary)), navigation(sections),
     )  # fmt: skip
-    return page(f"{alone or run.id}: report", head, element("main", [section(*one) for one in sections]), FOOT)
+    return page(f"{single_file or run.id}: report", head, main_part(sections), FOOT)
 
 
-def _place(state: str) -> int:
+def _state_order(state: str) -> int:
     return _STATES.index(state) if state in _STATES else len(_STATES)
 
 
 class _File:
-    """A media file of a run, with what it published, as far as that is still there and of this run."""
+    """Media file of a run, with the job that this run published, if it is still there."""
 
     def __init__(self, item: ItemOutcome, steps: Sequence[StepRecord], materials: Materials) -> None:
         self.item, self._materials = item, materials
@@ -106,7 +108,7 @@ class _File:
 
     @cached_property
     def job(self) -> Job | None:
-        """Return the record of what this run published; None if the folder holds that of another one."""
+        """Return the record of the published job; None if there is none, or one of another run."""
         job = read_job(self.folder) if self.folder else None
         if job is None or any(job.steps.get(step, {}).get("key") != key for step, key in self.keys.items()):
             return None
@@ -114,26 +116,22 @@ class _File:
 
     @property
     def facts(self) -> JobFacts | None:
-        """Return all that is known of the job."""
+        """Return the facts of the job; None if there is none."""
         job = self.job
         if job is None:
             return None
         return JobFacts(job, self._materials.results_of(job), self._materials, self.states)
 
     def figure(self, name: str) -> int | None:
-        """Return the sum of a fact over the steps that lay subtitles out; None if none of them states it."""
-        values = [self._facts(record).get(name) for record in self.job.steps.values()] if self.job else []
+        """Return the sum of a fact over the steps that check subtitles; None if no such step states it."""
+        facts = (record.get("facts") for record in self.job.steps.values()) if self.job else ()
+        values = (found.get(name) for found in facts if isinstance(found, dict) and "over_limits" in found)
         numbers = [value for value in values if isinstance(value, int)]
         return sum(numbers) if numbers else None
 
-    @staticmethod
-    def _facts(record: Mapping[str, object]) -> Mapping[str, object]:
-        facts = record.get("facts")
-        return facts if isinstance(facts, dict) and "over_limits" in facts else {}
-
     @property
     def warnings(self) -> list[tuple[str, str]]:
-        """Return the warnings of its steps."""
+        """Return the warnings of the steps, each with the id of its step."""
         records = self.job.steps.items() if self.job else ()
         found: list[tuple[str, str]] = []
         for step, record in records:
@@ -142,35 +140,37 @@ class _File:
         return found
 
 
-def _figures(files: list[_File], summary: Summary) -> Iterator[tuple[str, str, str]]:
+def _figures(files: list[_File], summary: Summary) -> Iterator[Figure]:
     for state in _STATES:
         if count := summary.items.get(state):
-            yield str(count), state, {"failed": "bad", "done": "good"}.get(state, "")
+            yield Figure(str(count), state, {"failed": "bad", "done": "good"}.get(state, ""))
     cues = [count for file in files if (count := file.figure("cues")) is not None]
     over = [count for file in files if (count := file.figure("over_limits")) is not None]
     if cues:
-        yield str(sum(cues)), "cues", ""
-        yield str(sum(over)), "over a limit", "bad" if sum(over) else "good"
-    yield span(sum(stage.seconds for stage in summary.stages)), "of work", ""
+        yield Figure(str(sum(cues)), "cues")
+        yield Figure(str(sum(over)), "over a limit", "bad" if sum(over) else "good")
+    yield Figure(span(sum(stage.seconds for stage in summary.stages)), "of work")
 
 
 def _sections(
     files: list[_File], details: RunDetails, summary: Summary, materials: Materials, links: Links
 ) -> Iterator[Section]:
-    first, last = _about_one(files[0], links) if len(files) == 1 else ([], [])
+    first, last = _single_file_sections(files[0], links) if len(files) == 1 else ([], [])
     if not first:
-        first, last = _about_many(files, summary, materials, links)
+        first, last = _batch_sections(files, summary, materials, links)
     yield from first
     if drawn := chart(details):
-        yield "chart", "Workers", together(_chart(as_svg(condensed(drawn), "")), _worker_table(summary))
+        workers = together(_chart(as_svg(condensed(drawn), "")), _worker_table(summary))
+        yield Section("chart", "Workers", workers)
     if summary.models:
-        rows = [(one.name, f"{one.loads}x", span(one.seconds)) for one in summary.models]
-        yield "loads", "Models loaded", table(("Model", "Loaded", "Time"), rows, "Models that were loaded", (1, 2))
+        rows = [(model.name, f"{model.loads}x", span(model.seconds)) for model in summary.models]
+        loads = table(("Model", "Loaded", "Time"), rows, "Models that were loaded", (1, 2))
+        yield Section("loads", "Models loaded", loads)
     yield from last
 
 
-def _about_one(file: _File, links: Links) -> tuple[list[Section], list[Section]]:
-    """Return the sections of a file before and after those of the run; none if its results are not there any more."""
+def _single_file_sections(file: _File, links: Links) -> tuple[list[Section], list[Section]]:
+    """Return the sections before and after those of the run; none if the job is no longer there."""
     job, folder, facts = file.job, file.folder, file.facts
     if not (job and folder and facts):
         return [], []
@@ -178,24 +178,25 @@ def _about_one(file: _File, links: Links) -> tuple[list[Section], list[Section]]
     return sections[:-1], sections[-1:]
 
 
-def _about_many(
+def _batch_sections(
     files: list[_File], summary: Summary, materials: Materials, links: Links
 ) -> tuple[list[Section], list[Section]]:
-    shared = _shared(files)
+    """Return the sections before and after those of the run."""
+    shared = _merged_record(files)
     licences = restrictions(shared, materials) if shared else ()
     first = [
-        ("warnings", "Warnings", warning_list([*_warnings(files), *licences])),
-        ("files", "Files", _file_table(files, links)),
-        ("steps", "Steps", _stage_table(summary)),
+        Section("warnings", "Warnings", warning_list([*_warnings(files), *licences])),
+        Section("files", "Files", _file_table(files, links)),
+        Section("steps", "Steps", _stage_table(summary)),
     ]
     if not shared:
         return first, []
     used = made_with(JobFacts(shared, materials.results_of(shared), materials))
-    return first, [("materials", "Made with", used)]
+    return first, [Section("materials", "Made with", used)]
 
 
-def _shared(files: list[_File]) -> Job | None:
-    """Return a record with each step, as often as files used different backends, models or tools for it."""
+def _merged_record(files: list[_File]) -> Job | None:
+    """Return a record with the steps of all files: one for each different backend, models and tools of a step."""
     jobs = [file.job for file in files if file.job]
     steps: dict[str, dict[str, JsonValue]] = {}
     known: set[str] = set()
@@ -209,18 +210,14 @@ def _shared(files: list[_File]) -> Job | None:
     return jobs[0].model_copy(update={"steps": steps, "licences": dict(sorted(licences.items()))}) if jobs else None
 
 
-def _warnings(files: list[_File]) -> Iterator[tuple[str, str, str]]:
+def _warnings(files: list[_File]) -> Iterator[ReportWarning]:
     for file in files:
         if file.item.state == "failed":
-            yield file.item.item, file.item.reason or "failed", "bad"
-    told = 0
-    for file in files:
-        for step, said in file.warnings:
-            told += 1
-            if told <= _TOLD:
-                yield file.item.item, f"{step}: {said}", "warning"
-    if told > _TOLD:
-        yield "more", f"{told - _TOLD} more warnings stand in the reports on the files", "warning"
+            yield ReportWarning(file.item.item, file.item.reason or "failed", "bad")
+    warnings = [ReportWarning(file.item.item, f"{step}: {text}") for file in files for step, text in file.warnings]
+    yield from warnings[:_WARNINGS_SHOWN]
+    if (more := len(warnings) - _WARNINGS_SHOWN) > 0:
+        yield ReportWarning("more", f"{more} more warnings stand in the reports on the files")
 
 
 def _file_table(files: list[_File], links: Links) -> Html:
@@ -249,12 +246,12 @@ def _stage_table(summary: Summary) -> Html:
     head = ("Step", "Backend", "Done", "Reused", "Failed", "Time", "Each", "Longest")
     rows = [
         (
-            one.step, one.backend, f"{one.done} ({one.redone} again)" if one.redone else str(one.done),
-            str(one.reused), str(one.failed), span(one.seconds) if one.seconds else "",
-            span(one.seconds / one.done) if one.done and one.seconds else "",
-            f"{span(one.longest_s)} {file_name(one.longest_item)}" if one.longest_item else "",
+            stage.step, stage.backend, f"{stage.done} ({stage.redone} again)" if stage.redone else str(stage.done),
+            str(stage.reused), str(stage.failed), span(stage.seconds) if stage.seconds else "",
+            span(stage.seconds / stage.done) if stage.done and stage.seconds else "",
+            f"{span(stage.longest_s)} {file_name(stage.longest_item)}" if stage.longest_item else "",
         )
-        for one in summary.stages
+        for stage in summary.stages
     ]  # fmt: skip
     return table(head, rows, "Steps by kind", (2, 3, 4, 5, 6))
 
@@ -263,12 +260,13 @@ def _worker_table(summary: Summary) -> Html:
     head = ("Worker", "Machine", "Jobs", "Lived", "Loaded", "Busy", "Memory", "Card", "Ended")
     rows = [
         (
-            f"{one.worker} {one.label}", one.host, str(one.jobs), span(one.lived_s), span(one.loaded_s),
-            f"{100 * one.worked_s / one.lived_s:.0f} %" if one.lived_s else "",
-            f"{one.peak_memory_mb:.0f} MB" if one.peak_memory_mb else "",
-            f"{one.peak_gpu_memory_mb:.0f} MB" if one.peak_gpu_memory_mb else "", one.reason or "cut off",
+            f"{worker.worker} {worker.label}", worker.host, str(worker.jobs),
+            span(worker.lived_s), span(worker.loaded_s),
+            f"{100 * worker.worked_s / worker.lived_s:.0f} %" if worker.lived_s else "",
+            f"{worker.peak_memory_mb:.0f} MB" if worker.peak_memory_mb else "",
+            f"{worker.peak_gpu_memory_mb:.0f} MB" if worker.peak_gpu_memory_mb else "", worker.reason or "cut off",
         )
-        for one in summary.workers
+        for worker in summary.workers
     ]  # fmt: skip
     return table(head, rows, "Workers", (2, 3, 4, 5, 6, 7))
 

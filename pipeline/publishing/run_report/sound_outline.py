@@ -1,4 +1,4 @@
-"""Reads the outline of a sound for a small picture of its wave."""
+"""Computes the outline of a sound, for a small picture of its wave."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import pairwise
 from pathlib import Path
 
 _POINTS = 2_000
-_LEAST_MS = 20  # of sound for a point
-# A longer stretch is sampled: so many samples at so many places. All of 2 h take 8 s of CPU, these 0.1 s.
+_LEAST_MS = 20  # of sound for each point
+# Of a longer stretch, only some samples at some places are read: 0.1 s of CPU for 2 h, instead of 8 s for all samples.
 _PLACES, _SAMPLES = 4, 256
 _SAMPLE_BYTES = 2
 
 
 def sound_outline(sound: Path) -> list[tuple[int, int]]:
-    """Return the lowest and the highest of the samples of each of at most 2,000 equal stretches, as 8-bit numbers.
+    """Return the lowest and the highest sample of each of at most 2,000 equal stretches, from -128 to 127.
 
-    `sound` is a WAV file with one track of 16-bit samples; for any other file the result is empty.
+    `sound` is a WAV file with one channel of 16-bit samples; for any other file the result is empty.
     """
     try:
         with wave.open(str(sound), "rb") as stream:

@@ -1,6 +1,6 @@
-"""Shows the steps of one job: which backend did each and where, and on a run for how long and with how much memory.
+"""Shows the steps of one job with their backends and devices, and in the report on a run with times and memory.
 
-A published report has no times: then a job that is computed again publishes the same bytes.
+A published report has no times, so that a job that is computed again publishes the same bytes.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from pipeline.publishing.run_report.job_facts import JobFacts
 from pipeline.store.results import StoredResult
 from shared.text.timecode import span
 
-_BAR = 100
+_BAR_WIDTH = 100
 
 
 def steps_table(facts: JobFacts) -> Html:
-    """Return the steps in their order. A reused result has the figures of the run that made it."""
+    """Return the table of the steps. A reused result has the figures of the run that made it."""
     if not facts.states:
         brief: list[list[Part]] = [[step, _backend(done), _key(done)] for step, done in facts.results.items()]
         return table(("Step", "Backend", "Result"), brief, "Steps")
     head = ("Step", "Backend", "In this run", "Time", "Share", "Speed", "Memory", "Result")
     rows = [list(_row(step, facts)) for step in (*facts.results, *_failed(facts))]
-    told = element(
+    explanation = element(
         "p", "Times and memory are those of the run that made each result. Speed is in times the length of the file.",
         class_="soft",
     )  # fmt: skip
-    return together(told, table(head, rows, "Steps", (3, 5, 6)))
+    return together(explanation, table(head, rows, "Steps", (3, 5, 6)))
 
 
 def _failed(facts: JobFacts) -> list[str]:
@@ -59,6 +59,8 @@ def _key(result: StoredResult) -> Html:
 
 
 def _bar(seconds: float, total: float) -> Html:
-    wide = max(round(_BAR * seconds / total), 1) if total else 0
-    bar = element("rect", width=wide, height=8)
-    return element("svg", bar, viewBox=f"0 0 {_BAR} 8", class_="bar", preserveAspectRatio="none", aria_hidden="true")
+    width = max(round(_BAR_WIDTH * seconds / total), 1) if total else 0
+    bar = element("rect", width=width, height=8)
+    return element(
+        "svg", bar, viewBox=f"0 0 {_BAR_WIDTH} 8", class_="bar", preserveAspectRatio="none", aria_hidden="true"
+    )

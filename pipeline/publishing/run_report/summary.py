@@ -1,4 +1,4 @@
-"""A run in figures: the time of each kind of step, the load of each worker, the loads of each model. Pure."""
+"""Summarises a run in figures: the time of each kind of step, the use of each worker, the loads of each model. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datetime import datetime
 from pipeline.store.history import CardRecord, RunDetails, StepRecord, WorkerRecord
 
 Redone = Collection[tuple[str, str]]
-"""File and step of everything that was computed again."""
+"""Pairs of a file and a step that were done before and done again."""
 
 
 @dataclass(frozen=True)
 class StageFigures:
-    """All steps of one kind in one backend. Seconds are of the work alone, without the wait for a worker."""
+    """Figures of all steps of one kind with one backend. Seconds are the working time, without waiting for a worker."""
 
     step: str
     backend: str
@@ -30,7 +30,7 @@ class StageFigures:
 
 @dataclass(frozen=True)
 class WorkerFigures:
-    """One worker: how long it lived, how much of that it worked and loaded, and the most memory it held."""
+    """Figures of one worker: its life, its working and loading time, and its peak memory."""
 
     worker: str
     label: str
@@ -46,7 +46,7 @@ class WorkerFigures:
 
 @dataclass(frozen=True)
 class ModelFigures:
-    """One model: how often it was loaded, and within how many seconds in all."""
+    """Figures of one model: the number of its loads, and their total time."""
 
     name: str
     loads: int
@@ -55,11 +55,11 @@ class ModelFigures:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in figures. `seconds` is from its beginning to its end; None while it is at work, or where it was cut off
-    before anything was noted."""
+    """Figures of a run. `seconds` is its duration, or the time until its last event if it has not ended; None if it has
+    no event yet."""
 
     seconds: float | None
-    items: Mapping[str, int]  # state to how many
+    items: Mapping[str, int]  # state to the number of files
     stages: tuple[StageFigures, ...]
     workers: tuple[WorkerFigures, ...]
     models: tuple[ModelFigures, ...]
@@ -67,7 +67,7 @@ class Summary:
 
 
 def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
-    """Return the figures of a run; kinds of steps stand in the order in which the first of each ended."""
+    """Return the figures of a run. Kinds of steps are in the order in which the first step of each ended."""
     kinds: dict[tuple[str, str], list[StepRecord]] = defaultdict(list)
     for step in details.steps:
         kinds[step.step.partition(":")[0], step.backend].append(step)
@@ -82,7 +82,7 @@ def summarise(details: RunDetails, redone: Redone = ()) -> Summary:
 
 
 def work_s(step: StepRecord) -> float:
-    """Return how long a worker ran the step; 0 without one."""
+    """Return the time in which a worker ran the step; 0 if none did."""
     if step.started_ms is None or step.ended_ms is None:
         return 0.0
     return (step.ended_ms - step.started_ms) / 1000
@@ -104,13 +104,13 @@ def _length_s(details: RunDetails) -> float | None:
 
 
 def _stage(step: str, backend: str, steps: list[StepRecord], redone: Redone) -> StageFigures:
-    states = Counter(one.state for one in steps)
+    states = Counter(record.state for record in steps)
     longest = max(steps, key=work_s)
     return StageFigures(
         step=step,
         backend=backend,
         done=states["done"],
-        redone=sum((one.item, one.step) in redone for one in steps),
+        redone=sum((record.item, record.step) in redone for record in steps),
         reused=states["reused"],
         failed=states["failed"],
         seconds=sum(map(work_s, steps)),
