@@ -13,7 +13,7 @@ from shared.card_errors import FULL_MB
 from shared.process_memory import says_out_of_memory
 
 Row = tuple[str, str, str]
-"""A state, its subject, and the detail."""
+"""A line of `reel doctor`: a state, its subject, and the detail."""
 
 
 def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], environ: Mapping[str, str]) -> list[Row]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.base.display_paths import shown
+
+if TYPE_CHECKING:
+    from pipeline.base.errors import ReelError
 
 
 class Failure(Protocol):
@@ -27,3 +30,9 @@ def lines_below(failure: Failure, again: str | None = None) -> list[str]:
     if failure.log:
         lines.append(f"log: {shown(failure.log)}")
     return [*lines, f"again: {again}"] if again else lines
+
+
+def error_text(error: ReelError) -> str:
+    """Return an error of a single file or model as text, with its hint on a second line."""
+    text = f"error: {error.message} [{error.code}]"
+    return f"{text}\n  hint: {error.hint}" if error.hint else text

@@ -18,7 +18,7 @@ from pipeline.engine.library.chosen_subtitle import check_one_film, media_as_sub
 from pipeline.engine.media_list import Request
 from pipeline.engine.model_needs import plan_with_locked_models
 from pipeline.engine.planner import Planner
-from pipeline.engine.preview import StepPreview, preview
+from pipeline.engine.preview import StepPreview, preview, published_before
 from pipeline.engine.project import Records
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import ExistingSubtitle, Plan
@@ -243,6 +243,14 @@ class Admission:
             name, number = f"{as_text(media)} ({number})", number + 1
         self._names.add(name)
         return name
+
+    def preview_request(self, request: Request, digest: str) -> tuple[Item, list[StepPreview]]:
+        """Return the item of a request, with a preview of each step. Raises `BadInput`."""
+        if finished := self.finished(request, digest):
+            item, job = finished
+            return item, published_before(item.plan, job.keys)
+        item = self.item(request, digest)
+        return item, self.preview(item)
 
     def preview(self, item: Item) -> list[StepPreview]:
         """Return a preview of each step of an item."""

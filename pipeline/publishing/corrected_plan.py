@@ -45,6 +45,27 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: MakeCorrect) -> 
     applies corrections of the text and of its subtitles to the text. The subtitles are laid out around the pins that it
     returns.
     """
+    plan, texts = _with_edited_files(plan, edits)
+    rttm = next(
+        (FromStep(published.step, published.role) for published in plan.publications if published.role == _RTTM), None
+    )
+    number = 0
+    for source, found in sorted(texts.items(), key=lambda found: found[0].role != _TRANSLATION):
+        inputs = found.inputs()
+        if found.subtitle:
+            inputs |= {TRANSCRIPT: found.subtitle.inputs[TRANSCRIPT], _TRANSLATION: source}
+            name = f"{CORRECT}-translated:{found.subtitle.target or source.step}"
+        else:
+            number += 1
+            inputs |= {TRANSCRIPT: source, **({_RTTM: rttm} if rttm and number == 1 else {})}
+            name = CORRECT if number == 1 else f"{CORRECT}-{number}"
+        plan = _corrected(plan, source, found, replace(make_correct(inputs), id=name))
+    return plan
+
+
+def _with_edited_files(plan: Plan, edits: Sequence[Edit]) -> tuple[Plan, dict[FromStep, _Corrections]]:
+    """Return the plan with the edited files as inputs of the steps that lay them out, and the corrections of each
+    text."""
     steps = {step.id: step for step in plan.steps}
     texts: dict[FromStep, _Corrections] = {}
     for edit in edits:
@@ -63,22 +84,7 @@ def with_edits(plan: Plan, edits: Sequence[Edit], make_correct: MakeCorrect) -> 
                 found.edits.append((edit, languages))
                 found.shown_by += [step.id] if step.id not in found.shown_by else []
                 found.subtitle = step if source.role == _TRANSLATION else None
-    plan = replace(plan, steps=tuple(steps.values()))
-    rttm = next(
-        (FromStep(published.step, published.role) for published in plan.publications if published.role == _RTTM), None
-    )
-    number = 0
-    for source, found in sorted(texts.items(), key=lambda found: found[0].role != _TRANSLATION):
-        inputs = found.inputs()
-        if found.subtitle:
-            inputs |= {TRANSCRIPT: found.subtitle.inputs[TRANSCRIPT], _TRANSLATION: source}
-            name = f"{CORRECT}-translated:{found.subtitle.target or source.step}"
-        else:
-            number += 1
-            inputs |= {TRANSCRIPT: source, **({_RTTM: rttm} if rttm and number == 1 else {})}
-            name = CORRECT if number == 1 else f"{CORRECT}-{number}"
-        plan = _corrected(plan, source, found, replace(make_correct(inputs), id=name))
-    return plan
+    return replace(plan, steps=tuple(steps.values())), texts
 
 
 def _with_edited(step: Step, edit: Edit) -> Step:

@@ -18,7 +18,7 @@ from pipeline.base.launcher import as_called
 from pipeline.base.nvidia import ask_use
 from pipeline.base.project import CONFIG, home_folder, own_config
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, say, table
-from pipeline.cli.card_rows import card_rows, proof_rows
+from pipeline.cli.card_rows import Row, card_rows, proof_rows
 from pipeline.cli.commands import envs, model_fetch
 from pipeline.cli.options.machine import CheckMachine, SetUpMachine
 from pipeline.cli.options.models import FetchModels
@@ -29,8 +29,6 @@ from pipeline.environments.environments import Environments
 from pipeline.model_cache.hub_token import find_token
 from pipeline.plan.profile import load_profiles, suggest_profile
 
-Row = tuple[str, str, str]
-"""A line of `reel doctor`: a state, what it is about, and the detail."""
 _OTHER_CACHE = "MODEL_CACHE_PATH"  # the variable for the cache of other model servers, with the layout of the hub
 _UNUSED = "unused"  # the state of a missing part that this profile never needs
 _LITTLE_BYTES = 2e9

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
 from pipeline.cli.arguments import CommandResult, agreed, has_terminal, megabytes, project_of, say, table
+from pipeline.cli.failure_lines import error_text
 from pipeline.cli.first_use import take_shown, with_accepted_code
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
@@ -119,8 +120,7 @@ def outcome(names: Sequence[str], failed: dict[str, Missing], models: ModelCache
     sizes = {name: megabytes(stated_bytes(models.models[name], models.locked[name])) for name in names}
     rows = [(name, sizes[name], _state(name, failed), _why(name, failed)) for name in names]
     lines = [table(rows, ("MODEL", "SIZE", "STATE", "WHY"))]
-    for error in failed.values():
-        lines.append(f"\nerror: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
+    lines += [f"\n{error_text(error)}" for error in failed.values()]
     data: JsonValue = {"models": [_item(name, models, failed.get(name)) for name in names]}
     return CommandResult(data, "\n".join(lines), EXIT_MISSING if failed else EXIT_OK, tuple(failed.values()))
 

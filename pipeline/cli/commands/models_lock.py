@@ -13,6 +13,7 @@ from pipeline.base.launcher import INSTALLED
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import needed_models
+from pipeline.cli.failure_lines import error_text
 from pipeline.cli.first_use import look_up_shown, take_shown, with_accepted_code
 from pipeline.cli.options.models import LockModels
 from pipeline.engine.project import Project
@@ -81,9 +82,7 @@ def _outcome(names: Sequence[str], looked_up: LookupResult) -> CommandResult:
             rows.append((name, "locked", entry.revision, megabytes(entry.size)))
         else:
             rows.append((name, "unresolved", looked_up.failed[name].code, ""))
-    failures = []
-    for error in looked_up.failed.values():
-        failures.append(f"error: {error.message} [{error.code}]" + (f"\n  hint: {error.hint}" if error.hint else ""))
+    failures = [error_text(error) for error in looked_up.failed.values()]
     text = "\n".join([table(rows), *failures]) if rows else "the lock knows every model"
     data: list[JsonValue] = [
         {"name": name, "revision": entry.revision, "bytes": entry.size, "files": len(entry.files)}

@@ -17,10 +17,9 @@ from pipeline.cli.plan_needs import needs_data, needs_texts
 from pipeline.engine.admission import Admission
 from pipeline.engine.costs import Estimate, estimates
 from pipeline.engine.folder_walk import describe_skipped
-from pipeline.engine.item import Item
 from pipeline.engine.library.skip_existing import ExistingFilter, open_chooser
 from pipeline.engine.media_list import Request, check_media, unreadable
-from pipeline.engine.preview import StepPreview, published_before
+from pipeline.engine.preview import StepPreview
 from pipeline.engine.project import Project
 from pipeline.engine.set_up import needs_of
 from pipeline.plan.result_key import short
@@ -106,7 +105,8 @@ class _Previewer:
             name = self._admission.name(request.media)
             entry: dict[str, JsonValue] = {"name": name, "media": str(request.media), "steps": [], "skipped": skipped}
             return _FilePreview(entry, f"{name}\nskipped: {skipped}")
-        item, previews = self._previews(self._chooser.choose(request))
+        request = self._chooser.choose(request)
+        item, previews = self._admission.preview_request(request, self._store.media(request.media).digest)
         entry = {"name": item.name, "media": str(item.media), "folder": str(item.folder)}
         entry["steps"] = [_step_data(preview) for preview in previews]
         listed = _explained(previews) if self._explain else table([_step_row(preview) for preview in previews])
@@ -116,14 +116,6 @@ class _Previewer:
             tuple(preview for preview in previews if preview.is_due),
             tuple((item.name, estimate) for estimate in estimates(previews, self._store)),
         )
-
-    def _previews(self, request: Request) -> tuple[Item, list[StepPreview]]:
-        """Return the item of a request, with what a run would do with each step."""
-        digest = self._store.media(request.media).digest
-        if before := self._admission.finished(request, digest):
-            return before[0], published_before(before[0].plan, before[1].keys)
-        item = self._admission.item(request, digest)
-        return item, self._admission.preview(item)
 
     def _failed(self, request: Request, error: BadInput) -> _FilePreview:
         name = self._admission.name(request.media)

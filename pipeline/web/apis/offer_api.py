@@ -19,7 +19,7 @@ from pipeline.base.launcher import REEL
 from pipeline.base.project import CONFIG, version
 from pipeline.engine.admission import Admission
 from pipeline.engine.media_list import Request as MediaRequest
-from pipeline.engine.preview import StepPreview, published_before
+from pipeline.engine.preview import StepPreview
 from pipeline.engine.project import Project, open_project
 from pipeline.engine.set_up import Needs, needs_of
 from pipeline.plan.profile import AUTO, load_profiles
@@ -168,9 +168,8 @@ def _previews(project: Project, admission: Admission, request: MediaRequest, dig
         small = request.media.stat().st_size <= _READ_AT_ONCE
         known = project.store.media(request.media) if small else project.store.known_media(request.media)
         digest = known.digest if known else _UNREAD
-    if before := admission.finished(request, digest):
-        return published_before(before[0].plan, before[1].keys)
-    return admission.preview(admission.item(request, digest))
+    _, previews = admission.preview_request(request, digest)
+    return previews
 
 
 def _step(preview: StepPreview) -> dict[str, Any]:
