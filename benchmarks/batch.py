@@ -120,10 +120,10 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
         host = LocalHost(project.installed, folder / "logs")
         async with ColdDispatcher(host, project.settings, Measurements(folder), lambda event: None) as dispatcher:
             records, output = project.records(), project.folders.output
-            admission = Admission(project.planner, records, project.surroundings(), output, BatchMedia())
+            admission = Admission(project.planner, records, project.key_context(), output, BatchMedia())
             run = Run(records.history.start("subtitle", "starter"), records, lambda event: None)
             steps = StepRunner(project.store, project.installed.models, dispatcher)
-            context = RunContext(project.installed, steps, admission.surroundings)
+            context = RunContext(project.installed, steps, admission.key_context)
             for clip in clips:
                 media = project.store.media(clip)
                 item = admission.item(Request(clip), media.digest)

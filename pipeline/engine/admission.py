@@ -23,7 +23,7 @@ from pipeline.engine.project import Records
 from pipeline.plan.make_plan import single_step
 from pipeline.plan.model import ExistingSubtitle, Plan
 from pipeline.plan.registry import stage_named
-from pipeline.plan.result_key import Surroundings
+from pipeline.plan.result_key import KeyContext
 from pipeline.publishing.batch_media import BatchMedia
 from pipeline.publishing.beside import job_folder
 from pipeline.publishing.corrected_plan import CORRECT, with_edits
@@ -47,7 +47,7 @@ class Admission:
     `UsageError`."""
 
     def __init__(
-        self, planner: Planner, records: Records, surroundings: Surroundings, output: Path, batch: BatchMedia,
+        self, planner: Planner, records: Records, key_context: KeyContext, output: Path, batch: BatchMedia,
         taking_edits: Emit | None = None, *, running: Emit | None = None,
     ) -> None:  # fmt: skip
         """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
@@ -56,7 +56,7 @@ class Admission:
         them. `running` is given when a run begins, and receives events: the output folder is then tested by writing to
         it, and models without a lock entry are locked when a plan needs them.
         """
-        self.surroundings = surroundings
+        self.key_context = key_context
         self._planner, self._records, self._output = planner, records, output
         self._batch, self._taking_edits = batch, taking_edits
         self._disk = OutputDisk(try_it=running is not None)
@@ -124,7 +124,7 @@ class Admission:
         if edits := self._edits(name, digest, folder, plan):
             options = self._planner_for(request).options()
             plan = with_edits(plan, edits, lambda inputs: single_step(stage_named(CORRECT), options, inputs, None))
-            decided_by = plan_digest(plan, self._planner.models.models, self.surroundings)
+            decided_by = plan_digest(plan, self._planner.models.models, self.key_context)
         else:
             decided_by = self._digest_of(plan)
         rules = self._rules(request, digest, names)
@@ -230,7 +230,7 @@ class Admission:
 
     def _digest_of(self, plan: Plan) -> str:
         if id(plan) not in self._digests:
-            self._digests[id(plan)] = plan_digest(plan, self._planner.models.models, self.surroundings)
+            self._digests[id(plan)] = plan_digest(plan, self._planner.models.models, self.key_context)
         return self._digests[id(plan)]
 
     def name(self, media: Path) -> str:
@@ -255,4 +255,4 @@ class Admission:
     def preview(self, item: Item) -> list[StepPreview]:
         """Return a preview of each step of an item."""
         store, last = self._records.store, self._records.history.last_ingredients
-        return preview(item.plan, item.digest, store, self.surroundings, lambda step: last(item.digest, step))
+        return preview(item.plan, item.digest, store, self.key_context, lambda step: last(item.digest, step))

@@ -68,7 +68,7 @@ def run_batch(
         will_arrive = requests.awaits if isinstance(requests, Watch) else lambda path: False
         media = BatchMedia((request.media for request in counted or ()), will_arrive)
         admission = Admission(
-            project.planner, records, project.surroundings(), project.folders.output, media,
+            project.planner, records, project.key_context(), project.folders.output, media,
             record if continuing else None, running=record,
         )  # fmt: skip
         admission.check(counted or ())  # before the start: a command with wrong settings is not recorded as a run

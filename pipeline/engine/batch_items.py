@@ -222,7 +222,7 @@ class BatchItems:
         models = sorted({name for step in steps for name in step.models.values()})
         same = (*(step.id for step in steps), *(preview.step.backend_name for preview in previews), *models)
         if steps and (same not in self._ready or self.installed.models.incomplete(models)):
-            for note in (*off_card_notes(steps), *fallback_notes(steps, self.admission.surroundings.fallbacks)):
+            for note in (*off_card_notes(steps), *fallback_notes(steps, self.admission.key_context.fallbacks)):
                 if note not in self._notes:
                     self._notes.add(note)
                     self.run.emit(events.Notice(None, None, note))

@@ -54,13 +54,13 @@ class BatchRunner:
 
     async def _run_interruptibly(self, first: StartedItem | None, requests: AsyncIterator[Numbered]) -> None:
         items, loop = self._items, asyncio.get_running_loop()
-        surroundings = items.admission.surroundings = replace(
-            items.admission.surroundings, fallbacks=self._measurements.fallbacks
+        key_context = items.admission.key_context = replace(
+            items.admission.key_context, fallbacks=self._measurements.fallbacks
         )
         logs = self._run.records.history.folder(self._run.id)
         async with open_dispatcher(items.installed, logs, self._measurements, self._run.emit) as dispatcher:
             steps = StepRunner(self._store, items.installed.models, dispatcher)
-            work = asyncio.create_task(self._run_all(first, requests, RunContext(items.installed, steps, surroundings)))
+            work = asyncio.create_task(self._run_all(first, requests, RunContext(items.installed, steps, key_context)))
             with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
                 for number in _SIGNALS:
                     # After SIGTERM there is no time to finish items: a system that shuts down waits for a few seconds.

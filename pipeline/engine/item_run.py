@@ -22,7 +22,7 @@ from pipeline.engine.set_up import set_up
 from pipeline.engine.step_run import PreparedStep, StepCallbacks, StepRunner, UserFiles, prepare_step
 from pipeline.plan.model import FromGlossary, Step, single_sources
 from pipeline.plan.oom_fallback import steps_to_try, stored_variants
-from pipeline.plan.result_key import InputDigests, Surroundings
+from pipeline.plan.result_key import InputDigests, KeyContext
 from pipeline.store.results import StoredResult
 from pipeline.workers.installation import Installation
 
@@ -36,7 +36,7 @@ class RunContext:
 
     installed: Installation
     steps: StepRunner
-    surroundings: Surroundings
+    key_context: KeyContext
     jobs: dict[str, asyncio.Task[StoredResult]] = field(default_factory=dict)
 
 
@@ -120,7 +120,7 @@ class ItemRunner:
             tracker.reused(step, found)
             return True
         first, *fallbacks = self._variants_to_try(step)
-        work = prepare_step(first, digests, self._context.surroundings)
+        work = prepare_step(first, digests, self._context.key_context)
         if running_job := self._context.jobs.get(work.key):
             return await self._await_other_item(step, running_job)
         if damaged := await self._damaged(digests):
@@ -133,16 +133,16 @@ class ItemRunner:
 
     def _stored_result(self, step: Step, digests: InputDigests) -> StoredResult | None:
         """Return the best stored result of the step or of a variant that may stand for it."""
-        tracker, surroundings = self._tracker, self._context.surroundings
+        tracker, key_context = self._tracker, self._context.key_context
         if step.id in tracker.plan.again:
             return None
-        variants = stored_variants(step, surroundings.fallbacks)
-        keys = (prepare_step(variant, digests, surroundings).key for variant in variants)
+        variants = stored_variants(step, key_context.fallbacks)
+        keys = (prepare_step(variant, digests, key_context).key for variant in variants)
         return next(filter(None, map(tracker.store.reusable, keys)), None)
 
     def _variants_to_try(self, step: Step) -> list[Step]:
         """Return the variants of the step in the order in which they are tried."""
-        variants = steps_to_try(step, self._context.surroundings.fallbacks)
+        variants = steps_to_try(step, self._context.key_context.fallbacks)
         better = self._context.steps.dispatcher.measurements.better_variant(step)
         return [better, *variants] if better else variants
 

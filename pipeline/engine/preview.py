@@ -26,7 +26,7 @@ from pipeline.plan.model import (
 )
 from pipeline.plan.oom_fallback import steps_to_try, stored_variants
 from pipeline.plan.registry import READ
-from pipeline.plan.result_key import Change, InputDigests, Surroundings, differences, ingredients, result_key
+from pipeline.plan.result_key import Change, InputDigests, KeyContext, differences, ingredients, result_key
 from pipeline.store.results import ResultStore, StoredResult
 
 Verdict = Literal["reused", "new", "redone"]
@@ -73,10 +73,10 @@ def published_before(plan: Plan, keys: Mapping[str, str]) -> list[StepPreview]:
 
 
 def preview(
-    plan: Plan, media_digest: str, store: ResultStore, surroundings: Surroundings, last: LastIngredients
+    plan: Plan, media_digest: str, store: ResultStore, key_context: KeyContext, last: LastIngredients
 ) -> list[StepPreview]:
     """Return a preview of each step, in the plan's order."""
-    previewer = _Previewer(plan, media_digest, store, surroundings, last)
+    previewer = _Previewer(plan, media_digest, store, key_context, last)
     results: dict[str, StoredResult] = {}
     previews = []
     for step in plan.steps:
@@ -97,14 +97,14 @@ class _Previewer:
     plan: Plan
     media_digest: str
     store: ResultStore
-    surroundings: Surroundings
+    key_context: KeyContext
     last: LastIngredients
 
     def ready_step(self, step: Step, results: Mapping[str, StoredResult]) -> StepPreview:
         """Return the preview of a step whose inputs are among `results`."""
         language = transcript_language(step.inputs, results)
         step = replace(step, inputs=for_inputs(step.inputs, language))
-        step = for_language(step, language, self.surroundings.complete_models.__contains__)
+        step = for_language(step, language, self.key_context.complete_models.__contains__)
         digests = gather(step.inputs, self.media_digest, results)
         found = self._stored_result(step, digests)
         if found and step.id in self.plan.again:
@@ -116,15 +116,15 @@ class _Previewer:
         before = self.last(step.id)
         if before is None:
             return StepPreview(step, "new", "it has not run for this file yet")
-        first = steps_to_try(step, self.surroundings.fallbacks)[0]
-        changes = tuple(differences(before, ingredients(first, digests, self.surroundings)))
+        first = steps_to_try(step, self.key_context.fallbacks)[0]
+        changes = tuple(differences(before, ingredients(first, digests, self.key_context)))
         reasons = [change.phrase for change in changes] or ["its result is no longer in the store"]
         return StepPreview(step, "redone", "; ".join(reasons), changes=changes)
 
     def _stored_result(self, step: Step, digests: InputDigests) -> StoredResult | None:
         """Return the best stored result of the step or of a variant that may stand for it."""
-        for variant in stored_variants(step, self.surroundings.fallbacks):
-            if found := self.store.lookup(result_key(ingredients(variant, digests, self.surroundings))):
+        for variant in stored_variants(step, self.key_context.fallbacks):
+            if found := self.store.lookup(result_key(ingredients(variant, digests, self.key_context))):
                 return found
         return None
 
@@ -137,7 +137,7 @@ class _Previewer:
         before = self.last(step.id)
         if before is None:
             return StepPreview(step, "new", behind)
-        known = ingredients(step, {}, self.surroundings)
+        known = ingredients(step, {}, self.key_context)
         unknown: dict[str, JsonValue] = {"inputs": {}, "models": {}} if step.waits_for_language else {"inputs": {}}
         changes = tuple(differences({**before, **unknown}, {**known, **unknown}))
         return StepPreview(step, "redone", "; ".join([*(change.phrase for change in changes), behind]), changes=changes)

@@ -10,7 +10,7 @@ from pipeline.engine.planner import Planner, open_planner
 from pipeline.environments.ffmpeg import FFMPEG
 from pipeline.model_cache.cache import ModelDigests
 from pipeline.plan.registry import STAGES
-from pipeline.plan.result_key import Surroundings
+from pipeline.plan.result_key import KeyContext
 from pipeline.plan.stage_sources import changed_sources, read_pins
 from pipeline.publishing.edits import EditStore
 from pipeline.store.history import Runs
@@ -51,11 +51,11 @@ class Project:
         """Return the records, with a history for one run."""
         return Records(self.store, self.edits, Runs(self.store, self.folders.runs))
 
-    def surroundings(self) -> Surroundings:
-        """Return the digests of everything beyond the plan that decides results: see `Surroundings`."""
+    def key_context(self) -> KeyContext:
+        """Return the digests of everything beyond the plan that decides results: see `KeyContext`."""
         installed, language_models = self.installed, self.planner.profile.profile.language_models
         families = (CORE_ENVIRONMENT, *installed.environments.families)
-        return Surroundings(
+        return KeyContext(
             environments={family: installed.environments.digest(family) for family in families},
             models=ModelDigests(installed.models),
             tools={FFMPEG: installed.tool.version},

@@ -25,7 +25,7 @@ from pipeline.base.errors import (
 from pipeline.model_cache.cache import ModelCache
 from pipeline.plan.model import Step, takes_several
 from pipeline.plan.oom_fallback import changes_bytes, fallback_steps, on_processor
-from pipeline.plan.result_key import InputDigests, Surroundings, ingredients, result_key
+from pipeline.plan.result_key import InputDigests, KeyContext, ingredients, result_key
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ResultStore, StoredFile, StoredResult, as_input
 from pipeline.workers.dispatcher import Dispatcher, StepJob
@@ -77,16 +77,16 @@ class PreparedStep:
 
     step: Step
     inputs: InputDigests
-    surroundings: Surroundings
+    key_context: KeyContext
     parts: Mapping[str, object]
     key: str
     variant: bool = False
 
 
-def prepare_step(step: Step, inputs: InputDigests, surroundings: Surroundings) -> PreparedStep:
+def prepare_step(step: Step, inputs: InputDigests, key_context: KeyContext) -> PreparedStep:
     """Return the step with the key of its result."""
-    parts = ingredients(step, inputs, surroundings)
-    return PreparedStep(step, inputs, surroundings, parts, result_key(parts))
+    parts = ingredients(step, inputs, key_context)
+    return PreparedStep(step, inputs, key_context, parts, result_key(parts))
 
 
 @dataclass
@@ -101,11 +101,12 @@ class _Attempts:
 
     def use_variant(self, step: Step) -> None:
         """Go on with another variant of the step."""
-        self.work = replace(prepare_step(step, self.work.inputs, self.work.surroundings), variant=True)
+        self.work = replace(prepare_step(step, self.work.inputs, self.work.key_context), variant=True)
         self.ran_alone = False
 
     def use_processor(self, reason: str) -> None:
-        """Go on with the step on the processor, with all of its fallbacks there. `reason` is what the card lacks."""
+        """Go on with the step on the processor, with all of its fallbacks there. `reason` says what is wrong with the
+        card."""
         self.use_variant(on_processor(self.work.step, reason))
         self.fallbacks, self.fell = iter(fallback_steps(self.work.step)), False
 

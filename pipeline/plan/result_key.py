@@ -24,7 +24,7 @@ Ingredients = dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class KeyContext:
     """Inputs of result keys that do not come from the plan: the state of environments, models and tools.
 
     `fallbacks` are recorded for backends that ran out of memory: see `pipeline.plan.oom_fallback`. `complete_models`
@@ -40,7 +40,7 @@ class Surroundings:
     complete_models: frozenset[str] = frozenset()
 
 
-def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) -> Ingredients:
+def ingredients(step: Step, inputs: InputDigests, key_context: KeyContext) -> Ingredients:
     """Return everything that decides the result of `step`, as JSON values.
 
     They describe what is computed, not what was requested: for a step with a fallback, those of the fallback.
@@ -50,18 +50,18 @@ def ingredients(step: Step, inputs: InputDigests, surroundings: Surroundings) ->
         "stage": step.stage.name,
         "version": step.stage.version,
         "backend": step.backend_name,
-        "environment": surroundings.environments[step.environment],
-        "models": {role: surroundings.models[model] for role, model in step.models.items()},
-        "tools": {tool: surroundings.tools[tool] for tool in step.backend.tools},
+        "environment": key_context.environments[step.environment],
+        "models": {role: key_context.models[model] for role, model in step.models.items()},
+        "tools": {tool: key_context.tools[tool] for tool in step.backend.tools},
         "params": step.params.model_dump(mode="json", exclude=set(step.backend.neutral_params)),
         "inputs": {role: list(digest) if isinstance(digest, list) else digest for role, digest in inputs.items()},
         "device": step.device,  # another kind of hardware rounds differently
     }
     if step.fallback and step.fallback.options:
         parts["options"] = dict(step.fallback.options)
-    if sources := surroundings.sources.get(step.stage.name):
+    if sources := key_context.sources.get(step.stage.name):
         parts["sources"] = sources
-    if torch := surroundings.torch.get(step.environment):
+    if torch := key_context.torch.get(step.environment):
         parts["torch"] = torch
     return parts
 

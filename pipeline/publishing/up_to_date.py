@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from pipeline.model_cache.manifest import Model
 from pipeline.plan.model import Plan
 from pipeline.plan.oom_fallback import steps_to_try
-from pipeline.plan.result_key import Surroundings, ingredients
+from pipeline.plan.result_key import KeyContext, ingredients
 from pipeline.publishing.beside import place_of
 from pipeline.publishing.publish import PublishedFiles
 from pipeline.publishing.record import JOB
@@ -33,18 +33,18 @@ class PublishedJob:
     keys: Mapping[str, str]
 
 
-def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundings) -> str:
+def plan_digest(plan: Plan, models: Mapping[str, Model], key_context: KeyContext) -> str:
     """Return the digest of everything but the media file that decides what is published."""
     steps: list[JsonValue] = []
     for step in plan.steps:
-        first = steps_to_try(step, surroundings.fallbacks)[0]
+        first = steps_to_try(step, key_context.fallbacks)[0]
         # A model for one language that was downloaded later may change what is published.
-        by_language = {tag: name for tag, name in step.language_models.items() if name in surroundings.complete_models}
+        by_language = {tag: name for tag, name in step.language_models.items() if name in key_context.complete_models}
         names = {**step.models, **by_language, **step.direction_models}
         licences = sorted(f"{name} {models[name].licence}" for name in names.values())
         known: list[JsonValue] = [
-            ingredients(first, {}, surroundings),
-            _with_digests(names, surroundings),
+            ingredients(first, {}, key_context),
+            _with_digests(names, key_context),
             list(licences),
         ]
         steps.append([step.id, repr(sorted(step.inputs.items())), step.backend.licence_note, *known])
@@ -52,9 +52,9 @@ def plan_digest(plan: Plan, models: Mapping[str, Model], surroundings: Surroundi
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _with_digests(names: Mapping[str, str], surroundings: Surroundings) -> JsonValue:
+def _with_digests(names: Mapping[str, str], key_context: KeyContext) -> JsonValue:
     """Return the models by role, each with its digest. `ingredients` has only those that are decided already."""
-    return {role: [name, surroundings.models[name]] for role, name in names.items()}
+    return {role: [name, key_context.models[name]] for role, name in names.items()}
 
 
 class UpToDateCache:

@@ -55,7 +55,7 @@ async def work(project: Project, wishes: list[Wish]) -> dict[str, object]:
     async def one(wish: Wish) -> dict[str, str]:
         callbacks = StepCallbacks(lambda what: None, lambda worker: None, lambda done: None, warnings.append)
         try:
-            work = prepare_step(wish.step(), {"media": None}, project.surroundings())
+            work = prepare_step(wish.step(), {"media": None}, project.key_context())
             runner = StepRunner(project.store, project.installed.models, dispatcher)
             result = await runner.run(work, [], UserFiles(1000), callbacks)
         except ReelError as error:

@@ -51,9 +51,9 @@ class Bench:
         with project.store.open_for_writing("a test"):
             async with local_dispatcher(project.installed, self.logs) as dispatcher:
                 for step in steps:
-                    surroundings = replace(project.surroundings(), fallbacks=dispatcher.measurements.fallbacks)
-                    first, *below = steps_to_try(step, surroundings.fallbacks)
-                    work = prepare_step(first, {"media": None}, surroundings)
+                    key_context = replace(project.key_context(), fallbacks=dispatcher.measurements.fallbacks)
+                    first, *below = steps_to_try(step, key_context.fallbacks)
+                    work = prepare_step(first, {"media": None}, key_context)
                     runner = StepRunner(project.store, project.installed.models, dispatcher)
                     ran = runner.run(work, below, UserFiles(1000), callbacks)
                     outcomes += await asyncio.gather(ran, return_exceptions=True)

@@ -99,9 +99,9 @@ class Bench:
                     paths = {role: given for role, given in inputs.items() if isinstance(given, Path)}
                     digests = {role: sha256_of(path) for role, path in paths.items()}
                     media = {digests[role]: path for role, path in paths.items()}
-                    surroundings = project.surroundings()
+                    key_context = project.key_context()
                     first, *below = steps_to_try(step, measurements.fallbacks)
-                    work = prepare_step(first, digests, surroundings)
+                    work = prepare_step(first, digests, key_context)
                     runner = StepRunner(store, project.installed.models, dispatcher)
                     results.append(await runner.run(work, below, UserFiles(30_000, others=media), callbacks))
         measurements.save()

@@ -62,8 +62,8 @@ def _item_of(arguments: ListEdits) -> tuple[Item, Project]:
     if arguments.output is None and read_job(job_folder(media)):
         planner = replace(planner, settings=planner.settings.model_copy(update={"beside": True}))
     check_media(media)
-    records, surroundings = project.records(), project.surroundings()
-    admission = Admission(planner, records, surroundings, project.folders.output, BatchMedia([media]))
+    records, key_context = project.records(), project.key_context()
+    admission = Admission(planner, records, key_context, project.folders.output, BatchMedia([media]))
     return admission.item(Request(media), project.store.media(media).digest), project
 
 

@@ -50,7 +50,7 @@ def plan(arguments: PlanMedia) -> CommandResult:
     if errors and len(requests) == 1:
         raise errors[0]
     due = [preview.step for file in files for preview in file.due]
-    needs = needs_of(due, project.installed, admission.surroundings.fallbacks)
+    needs = needs_of(due, project.installed, admission.key_context.fallbacks)
     asked = [estimate for file in files for estimate in file.estimates]
     film = "" if project.settings.makes_film else ", no copy of the film"
     texts = [f"recipe {project.settings.recipe}, profile {project.planner.profile.name}{film}"]
@@ -72,8 +72,8 @@ def plan(arguments: PlanMedia) -> CommandResult:
 def _checked_admission(project: Project, requests: Sequence[Request]) -> Admission:
     """Return the admission of these requests. Raises `UsageError` for settings that cannot be."""
     batch = BatchMedia(request.media for request in requests)
-    records, surroundings = project.records(), project.surroundings()
-    admission = Admission(project.planner, records, surroundings, project.folders.output, batch)
+    records, key_context = project.records(), project.key_context()
+    admission = Admission(project.planner, records, key_context, project.folders.output, batch)
     admission.check(requests)
     return admission
 

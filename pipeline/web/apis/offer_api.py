@@ -117,7 +117,7 @@ class OfferApi:
 
     def _plan(self, asked: _Asked) -> dict[str, Any]:
         project = open_project(self._project.settings)  # as it is now: models may have come meanwhile
-        surroundings = project.surroundings()
+        key_context = project.key_context()
         try:
             planner = project.planner.with_overrides(asked.overrides)
             if asked.ordered is None:
@@ -125,7 +125,7 @@ class OfferApi:
             else:
                 request = MediaRequest(asked.ordered.media, asked.overrides)
                 admission = Admission(
-                    project.planner, project.records(), surroundings, project.folders.output,
+                    project.planner, project.records(), key_context, project.folders.output,
                     BatchMedia([request.media]),
                 )  # fmt: skip
                 previews = _previews(project, admission, request, asked.ordered.digest)
@@ -137,7 +137,7 @@ class OfferApi:
             ) from error
         due = [preview.step for preview in previews if preview.is_due]
         needs = (
-            Needs((), (), (), ()) if project.settings.stub else needs_of(due, project.installed, surroundings.fallbacks)
+            Needs((), (), (), ()) if project.settings.stub else needs_of(due, project.installed, key_context.fallbacks)
         )
         return {"program": REEL, "profile": planner.profile.name, "steps": [*map(_step, previews)], **_needs(needs)}
 

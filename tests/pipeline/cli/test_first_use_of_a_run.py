@@ -94,7 +94,7 @@ def test_a_run_locks_before_it_plans_so_that_the_plan_pins_the_code_and_keys_hol
         "stages": {"translate": {"backend": "indictrans2"}, "asr": {"language": "en"}}, "profile": "indic",
     }  # fmt: skip
     project = make_project(**settings)
-    keys = project.surroundings()
+    keys = project.key_context()
     before = keys.models[CODE]
     said: list[Event] = []
     failed: dict[str, Missing] = {}

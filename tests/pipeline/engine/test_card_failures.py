@@ -60,9 +60,9 @@ def test_a_card_that_fails_has_the_step_done_on_the_processor_with_its_key_and_o
     failing = on_card(card_bench, "fail on a card", 1, NO_KERNEL)
     results = card_bench.run(failing, on_card(card_bench, "fail on a card", 2, NO_KERNEL))
     assert all(isinstance(result, StoredResult) for result in results), results
-    surroundings = card_bench.project.surroundings()
+    key_context = card_bench.project.key_context()
     assert isinstance(results[0], StoredResult)
-    planned_there = ingredients(replace(failing, placed="cpu"), {"media": None}, surroundings)
+    planned_there = ingredients(replace(failing, placed="cpu"), {"media": None}, key_context)
     assert results[0].key == result_key(planned_there)
     (warning,) = card_bench.warnings
     assert warning.startswith("the card failed, so misbehave computes on the processor: misbehave")

@@ -23,7 +23,7 @@ def test_a_provisional_result_is_made_again_and_later_steps_wait_for_it(bench: B
     assert store.reusable(results[0].key)
     assert store.reusable(results[1].key) is None
     plan = Plan("", "", (well, provisional, behind), ())
-    previews = preview(plan, "digest", store, bench.project.surroundings(), lambda step: results[1].ingredients)
+    previews = preview(plan, "digest", store, bench.project.key_context(), lambda step: results[1].ingredients)
     assert [one.verdict for one in previews] == ["reused", "redone", "redone"]
     assert previews[1].why == "its result is provisional: a service was away"
     assert previews[2].why.endswith("provisional runs before it")

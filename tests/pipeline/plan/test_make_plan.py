@@ -22,12 +22,12 @@ from pipeline.plan.placement import off_card_notes
 from pipeline.plan.profile import Profile, ProfileChoice, ProfileStage, choose_profile, load_profiles
 from pipeline.plan.recipe import load_recipe
 from pipeline.plan.registry import STAGES
-from pipeline.plan.result_key import Surroundings, differences, ingredients, result_key
+from pipeline.plan.result_key import KeyContext, differences, ingredients, result_key
 from pipeline.publishing.corrected_plan import with_edits
 from pipeline.publishing.edits import Edit
 
 PROFILES = load_profiles(CONFIG / "profiles")
-SURROUNDINGS = Surroundings(
+KEY_CONTEXT = KeyContext(
     environments={"core": "c", "lite": "l", "lite-cuda": "lc", "bergamot": "b", "ffmpeg": "f"},
     models={"faster-whisper-base": "w", "faster-whisper-small": "s", "ge2e-embedder": "g"},
     tools={"ffmpeg": "5.1"},
@@ -235,8 +235,8 @@ def test_a_parameter_changes_the_key_of_its_own_step_only() -> None:
     before = {step.id: step for step in _plan().steps}
     after = {step.id: step for step in _plan(stages={"asr": {"beam_size": 3}}).steps}
     for step_id, step in before.items():
-        same = result_key(ingredients(step, {}, SURROUNDINGS)) == result_key(
-            ingredients(after[step_id], {}, SURROUNDINGS)
+        same = result_key(ingredients(step, {}, KEY_CONTEXT)) == result_key(
+            ingredients(after[step_id], {}, KEY_CONTEXT)
         )
         assert same == (step_id != "asr")
     assert len(before) > 1
@@ -244,20 +244,20 @@ def test_a_parameter_changes_the_key_of_its_own_step_only() -> None:
 
 def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
     asr = next(step for step in _plan().steps if step.id == "asr")
-    base = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
+    base = ingredients(asr, {"audio": "a", "speech": "b"}, KEY_CONTEXT)
     others = {
-        "input audio changed": ingredients(asr, {"audio": "x", "speech": "b"}, SURROUNDINGS),
+        "input audio changed": ingredients(asr, {"audio": "x", "speech": "b"}, KEY_CONTEXT),
         "the environment is L, was l": ingredients(
-            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, environments={"lite": "L"})
+            asr, {"audio": "a", "speech": "b"}, replace(KEY_CONTEXT, environments={"lite": "L"})
         ),
         "model whisper is W, was w": ingredients(
-            asr, {"audio": "a", "speech": "b"}, replace(SURROUNDINGS, models={"faster-whisper-base": "W"})
+            asr, {"audio": "a", "speech": "b"}, replace(KEY_CONTEXT, models={"faster-whisper-base": "W"})
         ),
         "the device is mps, was cpu": ingredients(
-            replace(asr, placed="mps"), {"audio": "a", "speech": "b"}, SURROUNDINGS
+            replace(asr, placed="mps"), {"audio": "a", "speech": "b"}, KEY_CONTEXT
         ),
         f"the stage's version is 99, was {asr.stage.version}": ingredients(
-            replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, SURROUNDINGS
+            replace(asr, stage=replace(asr.stage, version=99)), {"audio": "a", "speech": "b"}, KEY_CONTEXT
         ),
     }
     keys = {result_key(parts) for parts in (base, *others.values())}
@@ -268,16 +268,16 @@ def test_every_ingredient_changes_the_key_and_is_named_when_it_does() -> None:
 
 def test_swapped_inputs_have_another_key() -> None:
     asr = next(step for step in _plan().steps if step.id == "asr")
-    one = ingredients(asr, {"audio": "a", "speech": "b"}, SURROUNDINGS)
-    other = ingredients(asr, {"audio": "b", "speech": "a"}, SURROUNDINGS)
+    one = ingredients(asr, {"audio": "a", "speech": "b"}, KEY_CONTEXT)
+    other = ingredients(asr, {"audio": "b", "speech": "a"}, KEY_CONTEXT)
     assert result_key(one) != result_key(other)
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.lists(st.text())), max_size=5))
 def test_a_key_does_not_depend_on_the_order_of_its_ingredients(inputs: dict[str, str | list[str] | None]) -> None:
     asr = next(step for step in _plan().steps if step.id == "asr")
-    forward = result_key(ingredients(asr, inputs, SURROUNDINGS))
-    backward = result_key(ingredients(asr, dict(reversed(inputs.items())), SURROUNDINGS))
+    forward = result_key(ingredients(asr, inputs, KEY_CONTEXT))
+    backward = result_key(ingredients(asr, dict(reversed(inputs.items())), KEY_CONTEXT))
     assert forward == backward
     assert len(forward) == 64
 

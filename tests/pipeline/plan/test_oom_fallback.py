@@ -59,8 +59,8 @@ def test_the_first_fallback_that_fits_is_taken_and_a_neutral_one_leaves_the_key_
     assert isinstance(result, StoredResult)
     assert result.facts["batch"] == 4
     assert "rung" not in result.facts
-    surroundings = bench.project.surroundings()
-    assert result.key == result_key(ingredients(step, {"media": None}, surroundings))
+    key_context = bench.project.key_context()
+    assert result.key == result_key(ingredients(step, {"media": None}, key_context))
     assert "again with batches of 4" in bench.warnings[0]
 
 
@@ -70,11 +70,11 @@ def test_a_fallback_that_changes_bytes_is_named_in_the_facts_and_has_the_key_of_
     assert isinstance(result, StoredResult)
     assert result.facts["rung"] == "low precision"
     assert result.facts["loaded_with"] == "low"
-    surroundings = bench.project.surroundings()
-    assert result.key != result_key(ingredients(step, {"media": None}, surroundings))
+    key_context = bench.project.key_context()
+    assert result.key != result_key(ingredients(step, {"media": None}, key_context))
     assert isinstance(step.params, MisbehaveParams)
     asked = replace(step, params=step.params.model_copy(update={"precision": "low"}))
-    assert result.key == result_key(ingredients(asked, {"media": None}, surroundings))
+    assert result.key == result_key(ingredients(asked, {"media": None}, key_context))
 
 
 def test_without_a_fallback_that_fits_the_failure_says_what_the_library_said(bench: Bench) -> None:
@@ -99,7 +99,7 @@ def test_the_processor_is_a_fallback_only_where_another_device_was_used(bench: B
     assert fallback_steps(step) == []
     (lower,) = fallback_steps(replace(step, placed="cuda"))
     assert changes_bytes(lower)
-    assert ingredients(lower, {}, bench.project.surroundings())["device"] == "cpu"
+    assert ingredients(lower, {}, bench.project.key_context())["device"] == "cpu"
 
 
 def test_what_was_tried_is_not_tried_again(bench: Bench) -> None:
