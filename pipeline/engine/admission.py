@@ -48,23 +48,22 @@ class Admission:
 
     def __init__(
         self, planner: Planner, records: Records, key_context: KeyContext, output: Path, batch: BatchMedia,
-        taking_edits: Emit | None = None, *, running: Emit | None = None,
+        emit: Emit | None = None, *, takes_edits: bool = False,
     ) -> None:  # fmt: skip
         """Prepare for the media files of `batch`, whose results are published in `output` or beside the files.
 
-        With `taking_edits`, published files that the user edited become corrections; it receives the notices about
-        them. `running` is given when a run begins, and receives events: the output folder is then tested by writing to
-        it, and models without a lock entry are locked when a plan needs them.
+        `emit` is given when a run begins: the output folder is then tested by writing to it, and models without a lock
+        entry are locked when a plan needs them. With `takes_edits`, published files that the user edited become
+        corrections.
         """
         self.key_context = key_context
         self._planner, self._records, self._output = planner, records, output
-        self._batch, self._taking_edits = batch, taking_edits
-        self._disk = OutputDisk(try_it=running is not None)
+        self._batch, self._emit, self._takes_edits = batch, emit, takes_edits
+        self._disk = OutputDisk(try_it=emit is not None)
         self._names: set[str] = set()
         self._beside, self._replace = planner.settings.beside, planner.settings.replace
         self._folders = Folders(None if self._beside else output, batch, replace=self._replace)
         self._plans: dict[tuple[str, ExistingSubtitle | None], Plan] = {}
-        self._running = running
         self.unlocked: dict[str, Missing] = {}
         self._digests: dict[int, str] = {}
         self._up_to_date = UpToDateCache(records.store)
@@ -95,7 +94,7 @@ class Admission:
         overrides = json.dumps(request.overrides, sort_keys=True) if request.overrides else ""
         key = overrides, self._subtitle_of(request)
         if key not in self._plans:
-            self._plans[key] = plan_with_locked_models(self._planner_for(request), self._running, self.unlocked)
+            self._plans[key] = plan_with_locked_models(self._planner_for(request), self._emit, self.unlocked)
         return self._plans[key]
 
     def _planner_for(self, request: Request) -> Planner:
@@ -170,7 +169,7 @@ class Admission:
         """Return the corrections of a media file, with those that are due now. A plan that publishes nothing does not
         overwrite edited files, so they do not become corrections then."""
         edits = self._records.edits.of(digest)
-        if not self._taking_edits or plan.partial:
+        if not self._takes_edits or plan.partial:
             return edits
         changed = changed_files(folder, edits, self._records.store)
         if not changed:
@@ -178,7 +177,8 @@ class Admission:
         edits = self._records.edits.take_in(digest, changed)
         names = [file.path.name for file in changed]
         text = f"{name}: taken in as corrections: {', '.join(names)}; `./reel edits drop` undoes that"
-        self._taking_edits(events.Notice(None, None, text))
+        if self._emit:
+            self._emit(events.Notice(None, None, text))
         return edits
 
     def was_published(self, request: Request) -> bool:
@@ -192,7 +192,7 @@ class Admission:
 
     def finished(self, request: Request, digest: str, index: int = 0) -> tuple[Item, PublishedJob] | None:
         """Return the item and its published job if all its files are published and up to date; else None."""
-        if self._taking_edits or request.order or self._records.edits.of(digest):
+        if self._takes_edits or request.order or self._records.edits.of(digest):
             return None  # the record of published files says nothing about corrections
         plan = self.plan_for(request)
         if plan.again or plan.partial:

@@ -69,7 +69,7 @@ def run_batch(
         media = BatchMedia((request.media for request in counted or ()), will_arrive)
         admission = Admission(
             project.planner, records, project.key_context(), project.folders.output, media,
-            record if continuing else None, running=record,
+            record, takes_edits=continuing,
         )  # fmt: skip
         admission.check(counted or ())  # before the start: a command with wrong settings is not recorded as a run
         run = Run(history.start(settings.recipe, project.planner.profile.name), records, record)
