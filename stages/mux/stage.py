@@ -15,11 +15,11 @@ from pydantic import Field, field_validator
 
 from shared.documents.cue import CueSheet
 from shared.documents.media import TEXT_CODECS, Media, Track, lengths_differ
-from shared.documents.presentation import Cut, cut_of
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 from shared.text.language import english_name, iso639_2t, primary
 from shared.text.language_names import known_or_none
 from shared.text.timecode import clock
+from stages.mux.presentation import Cut, cut_of
 
 COPY = "copy"
 ENCODED = "encoded"  # by the codec that the backend has for pictures

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.documents.cue import Cue, CueSheet
-from shared.text.direction import MARKS
+from stages.toolkit.formats.direction import MARKS
 from stages.toolkit.formats.writer import render
 from tests.conftest import ROOT
 from tests.real.test_mux import call

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from shared.documents.cue import Style
-from shared.text.direction import MARKS
 from stages.toolkit.cues.colours import colour_named, colour_of_ass
 from stages.toolkit.cues.styles import PLAIN, Run, place_of, point_of, styled
+from stages.toolkit.formats.direction import MARKS
 from stages.toolkit.formats.vtt_settings import place_of_settings
 
 WORD_JOINER = "\u2060"  # of no width; behind a sign, it keeps it from being read as a command

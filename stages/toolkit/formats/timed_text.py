@@ -23,9 +23,9 @@ from ttconv.style_properties import (
 
 from shared.documents.cue import Cue, CueSheet, Style
 from shared.stage import StageError
-from shared.text.direction import Direction, base_direction
 from stages.toolkit.cues.styles import PLAIN, Run, runs_of, styled
 from stages.toolkit.formats import ttml_regions
+from stages.toolkit.formats.direction import Direction, base_direction
 from stages.toolkit.formats.parsing import parsing
 
 _SLANT, _WEIGHT = StyleProperties.FontStyle, StyleProperties.FontWeight

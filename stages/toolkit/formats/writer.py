@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 import pysubs2
 
 from shared.documents.cue import Cue, CueSheet
-from shared.text.direction import base_direction, with_mark
 from shared.text.timecode import timecode
 from stages.toolkit.cues.colours import in_ass, vtt_class
 from stages.toolkit.cues.styles import FOOT, Styled, nearest_anchor, runs_of, styled
 from stages.toolkit.formats import closed_captions, timed_text
+from stages.toolkit.formats.direction import base_direction, with_mark
 from stages.toolkit.formats.markup_reader import WORD_JOINER
 from stages.toolkit.formats.vtt_settings import vtt_settings
 

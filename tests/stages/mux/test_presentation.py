@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.documents.media import Hidden, Media, Track
-from shared.documents.presentation import Cut, cut_of
+from stages.mux.presentation import Cut, cut_of
 from stages.mux.stage import Container, container_for
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.text.direction import Direction, base_direction, first_strong, of_language, with_mark
+from stages.toolkit.formats.direction import Direction, base_direction, first_strong, of_language, with_mark
 
 
 @pytest.mark.parametrize(
