@@ -1,8 +1,8 @@
-"""The variables of a child process, and the only file that names them.
+"""Compute the environment variables of a child process. No other file names these variables.
 
-The orchestrator computes a child's whole environment with `child_environment`; nothing is inherited but what
-`INHERITED` lists. The libraries read most of these variables once, at import, so setting them later is too late:
-the worker calls `missing_injection` before it imports anything, and refuses to work where they were not injected.
+The orchestrator computes a child's complete environment with `child_environment`; a child inherits only the variables
+in `INHERITED`. Libraries read most variables once, at import, so that setting them later has no effect: the worker
+calls `missing_injection` before it imports anything, and ends if they were not injected.
 
 Pure: no function here reads or writes `os.environ`.
 """
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _WINDOWS = os.name == "nt"
-SERVICE_KEY = "REEL_SERVICE_KEY"  # the user's key for the one service that a worker asks; no other worker has it
-CACHE_ROOT = "REEL_CACHE_ROOT"  # says that a child was started by us, and which cache it must use
-SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the same, unless the cache can only be read
+SERVICE_KEY = "REEL_SERVICE_KEY"  # the user's key for the service that a worker uses; only that worker gets it
+CACHE_ROOT = "REEL_CACHE_ROOT"  # proves that reel started a child, and names the cache that it must use
+SCRATCH_ROOT = "REEL_SCRATCH_ROOT"  # where a child may write: the cache, or another folder if that is read-only
 
-# Where each library puts its files, below the one cache. `HF_HUB_CACHE` is stated although it follows from
-# `HF_HOME`, because a user's own value would otherwise split the cache. No library reads `MLX_CACHE_DIR` today (mlx
-# follows `HF_HOME`); it is set so that a version which starts to read it cannot leave the cache.
+# The folder of each library below the cache. `HF_HUB_CACHE` is set although it follows from `HF_HOME`, because the
+# user's own value would split the cache. No library reads `MLX_CACHE_DIR` today (mlx follows `HF_HOME`); it is set so
+# that a version which reads it does not leave the cache.
 _MODEL_FOLDERS = {
     "HF_HOME": "huggingface",
     "HF_HUB_CACHE": "huggingface/hub",
@@ -30,7 +30,7 @@ _MODEL_FOLDERS = {
     "NLTK_DATA": "nltk_data",
 }
 
-# What libraries write while they work; must be writable even where the models are mounted read-only.
+# The folders that libraries write to while they work. They must be writable even if the models are read-only.
 _WORK_FOLDERS = {
     "HF_MODULES_CACHE": "hf_modules",
     "NEMO_CACHE_DIR": "nemo",
@@ -41,7 +41,7 @@ _WORK_FOLDERS = {
     "TRITON_CACHE_DIR": "triton",
     "TORCHINDUCTOR_CACHE_DIR": "inductor",
     "TORCH_EXTENSIONS_DIR": "torch_extensions",
-    "XDG_CACHE_HOME": "",  # the root itself: catches every library without a variable of its own
+    "XDG_CACHE_HOME": "",  # the root itself, for every library without a variable of its own
 }
 
 # No library sends usage data from a stage.
@@ -58,7 +58,7 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
-# Apple's GPUs lack some of torch's operators: those are computed on the processor instead of ending the step.
+# Apple's GPUs lack some of torch's operators. Those are computed on the processor, instead of failing.
 _APPLE = {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
 
 # Whisper takes and frees buffers of 70 MB for each layer. glibc returns such memory to the system each time, and gets
@@ -68,11 +68,11 @@ _ALLOCATOR = {
     "GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=8589934592:glibc.malloc.arena_max=1"
 }
 
-# Set only when every model of the stage is verified, so that an incomplete cache is never mistaken for a whole one.
+# Set only if every model of the stage was verified, so that an incomplete cache is never mistaken for a complete one.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
-# Would move or split the cache, or hand a secret to code that needs none. The allow list already keeps them out;
-# the worker checks, because a later hand may add to that list.
+# Variables that would move or split the cache, or give a secret to code that does not need it. `INHERITED` does not
+# have them; the worker checks that too, in case one is added there.
 FORBIDDEN = (
     "TRANSFORMERS_CACHE",  # transformers 4 still obeys it: models with and without `hub/` come from here
     "PYTORCH_TRANSFORMERS_CACHE",
@@ -111,7 +111,7 @@ class ChildPaths:
     """The folders that a child may use, absolute and with links resolved, so that the working directory does not
     matter."""
 
-    code_root: Path  # where the packages `shared` and `stages` lie
+    code_root: Path  # the folder of the packages `shared` and `stages`
     cache_root: Path  # the one cache
     programs: tuple[Path, ...]  # folders that come first on the child's PATH
     home: Path  # instead of the user's, so that nothing is read from or left in it
@@ -119,7 +119,8 @@ class ChildPaths:
 
 
 def cache_variables(cache_root: Path, scratch_root: Path | None = None) -> dict[str, str]:
-    """Return each cache variable with its folder: models below `cache_root`, what is written below `scratch_root`."""
+    """Return each cache variable with its folder: for models below `cache_root`, for other files below
+    `scratch_root`."""
     variables = {name: str(cache_root / folder) for name, folder in _MODEL_FOLDERS.items()}
     return variables | {name: str((scratch_root or cache_root) / folder) for name, folder in _WORK_FOLDERS.items()}
 
@@ -130,10 +131,8 @@ def hub_folder(cache_root: Path) -> Path:
 
 
 def cache_folders(cache_root: Path, scratch_root: Path | None = None) -> tuple[Path, ...]:
-    """Return the folders to make before a child starts: nltk, for one, goes to the home folder when its own is missing.
-
-    With a scratch folder of its own, the cache is one that can only be read: nothing is made there.
-    """
+    """Return the folders to create before a child starts: nltk, for example, uses the home folder if its own is
+    missing. With a scratch folder, the cache is read-only, so nothing is created there."""
     folders = sorted({Path(value) for value in cache_variables(cache_root, scratch_root).values()})
     root = scratch_root or cache_root
     return tuple(folder for folder in folders if folder.is_relative_to(root))
@@ -144,7 +143,7 @@ def child_environment(
 ) -> dict[str, str]:
     """Return the complete environment of a child. Only the variables in `INHERITED` are taken from `parent`.
 
-    `offline` is the answer of the model check for this stage; `threads` bounds the numeric libraries' own pools.
+    `offline` says that all models of the stage were verified. `threads` limits the numeric libraries' own pools.
     """
     variables = {name: parent[name] for name in INHERITED if name in parent}
     variables |= cache_variables(paths.cache_root, paths.scratch)
@@ -157,7 +156,7 @@ def child_environment(
         "HOME": str(paths.home),
         "USERPROFILE": str(paths.home),  # the name of HOME on Windows
         "PATH": os.pathsep.join([*map(str, paths.programs), *_system_folders(parent)]),
-        "PYTHONPATH": str(paths.code_root),  # exactly our packages: a distribution named `shared` must not win
+        "PYTHONPATH": str(paths.code_root),  # our packages alone: they come before a distribution named `shared`
         "PYTHONSAFEPATH": "1",
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
@@ -182,7 +181,7 @@ def _system_folders(parent: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def missing_injection(environ: Mapping[str, str]) -> list[str]:
-    """Return what is wrong with a worker's own environment, one clause each; empty when it was injected correctly."""
+    """Return the mistakes in a worker's own environment, one clause each. Empty if it was injected correctly."""
     root = environ.get(CACHE_ROOT)
     if not root:
         return [f"{CACHE_ROOT} is not set"]
@@ -196,18 +195,18 @@ def missing_injection(environ: Mapping[str, str]) -> list[str]:
 
 
 def hub_endpoint(environ: Mapping[str, str], default: str) -> str:
-    """Return the model hub to fetch from: the user's mirror when one is set."""
+    """Return the address of the model hub: the user's mirror if one is set."""
     return (environ.get("HF_ENDPOINT") or default).rstrip("/")
 
 
 def hub_token_variable(environ: Mapping[str, str]) -> str:
-    """Return the hub token that the user has in a variable; empty when there is none, as the hub's client has it."""
+    """Return the hub token in the user's variables, which the hub's client reads too; empty without one."""
     return next((value for name in _TOKEN_VARIABLES if (value := environ.get(name, "").strip())), "")
 
 
 def hub_token_file(environ: Mapping[str, str], home: Path | None) -> Path | None:
-    """Return the file in which the user's own hub client keeps its login, whatever cache we use ourselves; None
-    without a home folder."""
+    """Return the file in which the user's own hub client keeps its login, whatever cache reel uses. None without a home
+    folder."""
 
     def place(name: str) -> Path:
         return Path(os.path.expanduser(name))  # noqa: PTH111 - `Path.expanduser` raises where there is no home folder

@@ -60,7 +60,7 @@ def read_once(path: Path) -> bytes:
         return (first or b"") + pipe.read()
 
 
-def can_be_a_name(text: str) -> bool:
+def is_valid_name(text: str) -> bool:
     """Tell whether a text can be a path: it has neither a null character nor half of a surrogate pair."""
     try:
         return b"\0" not in os.fsencode(text)

@@ -1,4 +1,4 @@
-"""Stretches of time as a set: how much of another stretch they cover, and what they leave free."""
+"""A set of time intervals: how much of another interval they cover, and what they leave free."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Span = tuple[int, int]
 
 
 class Spans:
-    """Stretches, `start` inclusive and `end` exclusive, joined where they meet. Looking one up is a search."""
+    """Intervals, `start` inclusive and `end` exclusive, joined if they overlap or meet. A look-up is a search."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         joined: list[Span] = []
@@ -20,7 +20,7 @@ class Spans:
                 joined.append((start, end))
         self._starts = [start for start, _ in joined]
         self._ends = [end for _, end in joined]
-        self._before = [0]  # the length of all that come before each
+        self._before = [0]  # the total length of all intervals before each
         for start, end in joined:
             self._before.append(self._before[-1] + end - start)
 
@@ -28,11 +28,11 @@ class Spans:
         return iter(zip(self._starts, self._ends, strict=True))
 
     def share(self, start: int, end: int) -> float:
-        """Return the part of a stretch that the intervals cover, 0 to 1."""
+        """Return the share of an interval that the set covers, 0 to 1."""
         return (self._until(end) - self._until(start)) / max(end - start, 1)
 
     def gaps(self, start: int, end: int) -> Iterator[Span]:
-        """Yield the parts of a stretch that the regions leave free."""
+        """Yield the parts of an interval that the set leaves free."""
         index = max(bisect_right(self._starts, start) - 1, 0)
         while start < end:
             if index >= len(self._starts) or self._starts[index] >= end:
@@ -44,7 +44,7 @@ class Spans:
             index += 1
 
     def _until(self, time: int) -> int:
-        """Return how much of the regions lies before a time."""
+        """Return the total length of the set before a time."""
         index = bisect_right(self._starts, time) - 1
         if index < 0:
             return 0

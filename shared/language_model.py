@@ -1,4 +1,4 @@
-"""Parameters of a language model, and the cost of a job there, before and after."""
+"""Parameters of language models, and the expected and the actual cost of a job."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import Field
 from shared.documents.base import Frozen
 from shared.stage import Backend, Fact, Params, Resources, Service
 
-_CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts in the tokenizers of today; others have fewer, so that more are counted
+_CHARACTERS_PER_TOKEN = 3.5  # of Latin scripts, in present tokenizers
 _OTHER_CHARACTERS_PER_TOKEN = 1.5
-_INSTRUCTIONS = 350  # tokens in front of each window
-_PER_LINE = 12  # tokens of what stands around a text: its id, its speaker, quotation marks
+_INSTRUCTIONS = 350  # tokens before each window
+_PER_LINE = 12  # tokens around each text: its id, its speaker, quotation marks
 
 
 class LanguageModelParams(Params):
@@ -32,14 +32,14 @@ class LanguageModelParams(Params):
 
 
 LANGUAGE_MODEL_PARAMS = tuple(LanguageModelParams.model_fields)
-"""Their names: parameters that have no effect on a backend without a language model."""
+"""The names of these parameters. They have no effect on a backend without a language model."""
 
-_CONNECTION = ("model", "address", "timeout_s")  # how a service is reached, so that they are known at the load
-_PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # they change no answer
+_CONNECTION = ("model", "address", "timeout_s")  # needed to reach the service, when the backend is loaded
+_PACE = ("timeout_s", "attempts", "at_once", "input_price", "output_price")  # these do not change an answer
 
 
 def language_model_backends(stage: str, *neutral: str) -> dict[str, Backend]:
-    """Return the backends of a stage that asks a language model; `neutral` are parameters of its other backends."""
+    """Return the backends of a stage that asks a language model. `neutral` are the parameters of its other backends."""
     asked = partial(
         Backend,
         environment="llm",
@@ -88,7 +88,7 @@ class Usage(Frozen):
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Fact]) -> Usage:
-        """Return the usage in a result's facts; zero where its stage asked no language model."""
+        """Return the usage in a result's facts; zero if its stage asked no language model."""
         return cls.model_validate({name: facts[name] for name in cls.model_fields if facts.get(name)})
 
     def note(self, note: Callable[[str, Fact], None], params: LanguageModelParams) -> None:

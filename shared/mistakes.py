@@ -1,4 +1,4 @@
-"""Describe a wrong value in our words: one translation of the pydantic errors that a user can cause."""
+"""Describe wrong values in our words: a translation of the pydantic errors that a user can cause."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ _OUR_WORDS = ("value_error", "assertion_error")
 
 @dataclass(frozen=True)
 class Mistake:
-    """The first thing that is wrong: where, and `text` as the end of a sentence about it, without what was found.
+    """The first mistake of a record: its place, and a `text` as the end of a sentence about it, without the value.
 
-    `unknown` is a name that there is not; `missing` says that one must be there."""
+    `unknown` says that the place is a name that does not exist, `missing` that a required name is not there.
+    """
 
     place: str
     text: str
@@ -53,14 +54,14 @@ class Mistake:
     missing: bool = False
 
     def __str__(self) -> str:
-        """Return the whole of it, as `asr.beam_size cannot be 'x', expected a whole number`."""
+        """Return the complete sentence: `asr.beam_size cannot be 'x', expected a whole number`."""
         if self.unknown or self.missing:
             return f"`{self.place}` {self.text}"
         return f"`{self.place}` cannot be {self.shown}, {self.text}" if self.place else self.text
 
     @property
     def shown(self) -> str:
-        """The value that was found, or its beginning where it is long."""
+        """Return the value that was found, or the beginning of a long one."""
         text = repr(self.found)
         return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -73,17 +74,17 @@ def first_mistake(error: ValidationError) -> Mistake:
         return Mistake(place, "is not a name that is known here", mistake["input"], unknown=True)
     if kind == "missing":
         return Mistake(place, "is missing", missing=True)
-    return Mistake(place, _told(kind, mistake.get("ctx", {}), mistake["msg"]), mistake["input"])
+    return Mistake(place, _expectation(kind, mistake.get("ctx", {}), mistake["msg"]), mistake["input"])
 
 
 def text_mistake(error: ValueError) -> str:
-    """Return why a file is not the text that it should be: bytes that are not UTF-8, or what its parser says."""
+    """Return why a file is not valid text: bytes that are not UTF-8, or the message of its parser."""
     if isinstance(error, UnicodeDecodeError):
         return f"its byte {error.start} is {error.object[error.start]:#04x}, expected text in UTF-8"
     return str(error)
 
 
-def _told(kind: str, context: Mapping[str, object], words: str) -> str:
+def _expectation(kind: str, context: Mapping[str, object], words: str) -> str:
     if kind in _OUR_WORDS:
         return words.partition(", ")[2]
     if kind in _BOUNDS:

@@ -1,21 +1,21 @@
-"""The nearest of the names there are, for a hint after a wrong one."""
+"""Find the name that is most like a wrong one, for a hint."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-_ALIKE = 0.6  # of 1, difflib's own default: `beem_size` finds `beam_size`, `xyz` finds nothing
+_LEAST_LIKENESS = 0.6  # of 1, difflib's own default: `beem_size` finds `beam_size`, `xyz` finds nothing
 
 
-def nearest(word: str, known: Iterable[str], alike: float = _ALIKE) -> str | None:
-    """Return the name that is most like `word`, whatever its letter case; None where none is like it."""
+def nearest(word: str, known: Iterable[str], likeness: float = _LEAST_LIKENESS) -> str | None:
+    """Return the known name that is most like `word`, ignoring letter case; None if none is like it."""
     names = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=alike)
+    found = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=likeness)
     return names[found[0]] if found else None
 
 
 def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
-    """Return a hint after a wrong name: the nearest one and what there is, or only what there is."""
+    """Return a hint for a wrong name: the nearest known name, if there is one, and the text `otherwise`."""
     near = nearest(word, known)
     return f"did you mean `{near}`? {otherwise}" if near else otherwise

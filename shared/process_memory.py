@@ -1,4 +1,4 @@
-"""Memory as a worker sees it: what it holds, and whether an exception means that there was not enough."""
+"""Measure the memory of this process, and tell whether an exception means that memory ran out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPES = {"OutOfMemoryError"}  # torch's, by name: this module runs in every env
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the exception, or one that it came from, says that memory ran out."""
+    """Tell whether the exception, or one of its causes, says that memory ran out."""
     return any(_says_so(cause) for cause in chain(error))
 
 
@@ -45,7 +45,7 @@ def says_out_of_memory(text: str) -> bool:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the exception, then what it came from, and so on."""
+    """Yield the exception, then its cause, the cause of that, and so on."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -54,7 +54,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def system_kills() -> int:
-    """Return how many processes the system has ended so far because memory ran out; 0 where it does not tell."""
+    """Return how many processes the system has killed so far because memory ran out; 0 if it does not tell."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -63,7 +63,7 @@ def system_kills() -> int:
 
 
 def resident_mb() -> float | None:
-    """Return the resident memory of this process in 10^6 bytes; None where the system hides it."""
+    """Return the resident memory of this process in 10^6 bytes; None if the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     except (OSError, IndexError):
@@ -72,7 +72,7 @@ def resident_mb() -> float | None:
 
 
 def peak_mb() -> float | None:
-    """Return the most memory that this process has held so far, in 10^6 bytes; None where the system hides it."""
+    """Return the peak of the memory of this process, in 10^6 bytes; None if the system does not tell."""
     if sys.platform == "darwin":
         import resource
 
@@ -85,7 +85,7 @@ def peak_mb() -> float | None:
 
 
 def gpu_mb() -> float | None:
-    """Return the most GPU memory that this process's torch has held, in 10^6 bytes; None if torch uses none."""
+    """Return the peak of the GPU memory of this process's torch, in 10^6 bytes; None if torch uses no GPU."""
     cuda = _cuda()
     return float(cuda.max_memory_reserved()) / 1e6 if cuda else None
 

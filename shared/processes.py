@@ -1,6 +1,6 @@
-"""Process control, which differs between systems: groups of processes, their end, and a parent that ends first.
+"""Control processes on all systems: groups of processes, their end, and children that must end with their parent.
 
-This is the only module that names process groups, signals that Windows lacks, and hooks of the Linux kernel.
+This is the only module that uses process groups, signals that Windows lacks, and hooks of the Linux kernel.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ChildOptions(TypedDict, total=False):
 def child_options() -> ChildOptions:
     """Return the options for a program that must end with this process.
 
-    Only Linux can promise that. `preexec_fn` raises on Windows, and a hook that does nothing slows a start on macOS.
+    Only Linux can guarantee that. `preexec_fn` raises on Windows, and on macOS it only makes the start slower.
     """
     return {"preexec_fn": end_with_parent} if _LINUX else {}
 
@@ -54,7 +54,7 @@ def end_with_parent() -> None:
 
 
 def leave_with_parent() -> None:
-    """Arrange to end with the parent, and end now if the parent is gone already.
+    """Arrange that this process ends with its parent, and end it now if the parent is gone already.
 
     On Windows the parent is not checked: an environment's `python.exe` is a launcher, so the parent of this process is
     the launcher. The end of standard input ends the worker there.
@@ -102,7 +102,8 @@ def paused_group(leader: int) -> Iterator[None]:
 
 
 def was_killed(status: int) -> bool:
-    """Tell whether an exit status says that a process was killed outright, as the system does without memory."""
+    """Tell whether an exit status says that a process was killed by SIGKILL, which the system uses if memory runs
+    out."""
     return status == -_KILL
 
 

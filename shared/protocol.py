@@ -4,8 +4,8 @@
     from the worker    hello, proved, ready, progress, warning, partial, done, refused, failed, out-of-memory,
                        cancelled, card-failed, not-injected
 
-Paths travel, payloads do not: a result is files in the job's folder. An unknown kind is an error, an unknown field
-is not, and the major number in `hello` must match, so that a worker of another release is refused in words.
+Messages hold paths, never contents: a result is files in the job's folder. An unknown kind of message is an error, an
+unknown field is not. The number in `hello` must match, so that a worker of another release is refused clearly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FileNames = dict[str, str | list[str] | None]
 
 
 class Message(BaseModel):
-    """Base of all messages: a field that this release does not know is passed over."""
+    """Base of all messages. A field that this release does not know is ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
@@ -58,7 +58,7 @@ class Run(Message):
 
 
 class Cancel(Message):
-    """End job `id` at its next sign of progress; the worker stays."""
+    """End job `id` at its next report of progress. The worker keeps running."""
 
     op: Literal["cancel"] = "cancel"
     id: int
@@ -94,7 +94,7 @@ class Ready(Message):
 
 
 class Progress(Message):
-    """Job `id` is done to this part."""
+    """Job `id` has done this part of its work, 0 to 1."""
 
     ev: Literal["progress"] = "progress"
     id: int
@@ -102,7 +102,7 @@ class Progress(Message):
 
 
 class Notice(Message):
-    """Job `id` has something to tell the user."""
+    """Job `id` has a warning for the user."""
 
     ev: Literal["warning"] = "warning"
     id: int
@@ -124,7 +124,7 @@ Remark = Progress | Notice | Partial
 
 
 class Done(Message):
-    """Job `id` has written its outputs. Memory is the most that the worker has held in its life."""
+    """Job `id` has written its outputs. Memory is the worker's peak, in 10^6 bytes."""
 
     ev: Literal["done"] = "done"
     id: int
@@ -137,7 +137,7 @@ class Done(Message):
 
 
 class Refused(Message):
-    """A `StageError`: the stage will not do this job, or this load (`id` is None), for a reason it can name."""
+    """The stage has raised a `StageError` in this job, or in the load (`id` is None)."""
 
     ev: Literal["refused"] = "refused"
     id: int | None
@@ -157,7 +157,7 @@ class Failed(Message):
 
 
 class OutOfMemory(Message):
-    """The job, or the load (`id` is None), ran out of memory and could say so. The worker is not to be used again."""
+    """The job, or the load (`id` is None), ran out of memory. The worker must not be used again."""
 
     ev: Literal["out-of-memory"] = "out-of-memory"
     id: int | None
@@ -178,7 +178,7 @@ class CardFailed(Message):
 
 
 class Cancelled(Message):
-    """Job `id` ended because it was told to."""
+    """Job `id` was cancelled."""
 
     ev: Literal["cancelled"] = "cancelled"
     id: int
@@ -204,7 +204,7 @@ T = TypeVar("T")
 
 
 class ProtocolError(Exception):
-    """A line is no message of this protocol."""
+    """A line is not a message of this protocol."""
 
 
 def encode(message: Message) -> bytes:

@@ -1,8 +1,8 @@
-"""Files of a model that can run code: Python that it brings along, and pickles, which run what they name when they are
-read. They are used only as the lock knows them, byte for byte.
+"""Check the files of a model that can run code: its own Python, and pickles, which can call any function when they are
+read. They are used only if every byte matches the lock.
 
-The orchestrator hands the lock's digests to the worker with what else decides how a backend loads; the worker compares
-them with the files themselves, right before any library may read one.
+The orchestrator passes the lock's digests to the worker as load options. The worker compares them with the files,
+before any library may read one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from shared.stage import Option, StageError
 
 _PYTHON = ".py"
 _PICKLES = {".ckpt", ".nemo", ".pickle", ".pkl", ".pt", ".pth", ".th"}  # a .nemo is an archive with a pickle in it
-_TORCH = "pytorch_model"  # its `.bin` is a pickle; CTranslate2's `model.bin` is none
+_TORCH = "pytorch_model"  # its `.bin` is a pickle; CTranslate2's `model.bin` is not
 
 
 def pinned_code(role: str, digests: Mapping[str, str]) -> dict[str, Option]:
-    """Return the load option that pins what can run code of the model in a role, if anything can; `digests` are the
-    sha256 of its files, by name."""
+    """Return the load option that pins the files of a role's model that can run code; none without such files.
+    `digests` are the sha256 of all its files, by name."""
     code = {file: digest for file, digest in sorted(digests.items()) if _runs(PurePosixPath(file))}
     return {_option(role): json.dumps(code)} if code else {}
 
 
 def check_code(folder: Path, role: str, options: Mapping[str, Option]) -> None:
-    """Raise `StageError` unless what can run code in a model's folder is as it was pinned. Where Python is part of the
-    model, no other Python may be there."""
+    """Raise `StageError` unless the files that can run code are as pinned. In the folder of a model with Python code,
+    no other Python file may exist."""
     pinned: dict[str, str] = json.loads(str(options.get(_option(role), "{}")))
     if any(file.endswith(_PYTHON) for file in pinned):
         for path in sorted(folder.rglob(f"*{_PYTHON}")):

@@ -24,7 +24,7 @@ from pydantic import JsonValue, field_validator
 from shared.documents.base import Frozen
 
 Fact = str | int | float | bool | None
-"""Something a stage measured or chose, kept with the result: the track it took, the language it heard."""
+"""Something that a stage measured or chose, kept with the result: the track it used, the language it detected."""
 
 Option = str | int | float | bool | None
 """A value that decides how a backend loads: a compute type, a precision, a language pair."""
@@ -62,33 +62,33 @@ class Resources:
     memory_gib: float = 1.0
     gpu_memory_gib: float = 0.0  # without the context that each process has on an NVIDIA card
     gpu_per_weight: float = 0.0  # more bytes of it for each byte of the models, for a backend of models of many sizes
-    labels: Mapping[str, float] = field(default_factory=dict)  # of what the setting `labels` says that a machine has
+    labels: Mapping[str, float] = field(default_factory=dict)  # amounts of what the setting `labels` declares
     time_base_s: float = 120.0
     time_per_media_s: float = 2.0  # more seconds allowed for each second of media
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """A cheaper way to run a step that ran out of memory: the changes to the step as requested.
+    """A variant of a step that takes less memory, tried after the step ran out of memory: the changes to the step.
 
-    `params` are the stage's parameters; a number in them is an upper limit, so that a fallback never asks for more than
-    the user did. `options` are load options that are not parameters of the stage. After the last fallback, a step on a
-    card is tried on the processor, whether the backend declares that or not. Where the fallbacks say what they take, a
-    step begins with the first that the machine's card has room for.
+    `params` are parameters of the stage; a number is an upper limit, so that a fallback never takes more than the user
+    requested. `options` are load options that are not parameters of the stage. After the last fallback, a step on a
+    card is tried on the processor, whether the backend declares that or not. If the fallbacks declare their resources,
+    a step begins with the first one that fits on the machine's card.
     """
 
     name: str  # for people, and in the result's facts: `8-bit weights`
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     device: DeviceKind | None = None
-    only_on: DeviceKind | None = None  # the device on which it saves memory; elsewhere it is left out
-    resources: Resources | None = None  # what it takes; None: not known, but no more than the step as requested
+    only_on: DeviceKind | None = None  # the device on which it saves memory; on others it is left out
+    resources: Resources | None = None  # None: not known, but no more than those of the requested step
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service on the network that a backend asks, and the only one: it is at `address`, or where the stage's
-    parameter `address` says. The user's key for it is in the variable `key`; another address gets another key."""
+    """The one service on the network that a backend uses, at `address` or at the stage's parameter `address`. The
+    user's key for it is in the variable `key`; another address gets another key."""
 
     address: str
     key: str
@@ -96,7 +96,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Backend:
-    """The library that does a stage's work, and what it wants.
+    """A library that does a stage's work, and what it needs.
 
     `load_params` names the parameters of the stage that decide how the backend loads: they reach `load` as
     `Device.options`, and another value of one means another worker. `neutral_params` names those that never change
@@ -107,12 +107,12 @@ class Backend:
     module: str
     environment: str
     summary: str
-    models: tuple[str, ...] = ()  # roles; a profile says which model fills each
-    by_language: bool = False  # also gets the profile's model for the language spoken, its role the language's tag
+    models: tuple[str, ...] = ()  # roles; a profile names the model for each
+    by_language: bool = False  # it also gets the profile's model for the spoken language, with its tag as the role
     tools: tuple[str, ...] = ()  # programs on the child's PATH, by name; their versions are part of the key
     resources: Resources = Resources()
     platforms: tuple[str, ...] = ()  # values of `sys.platform`; empty: all
-    accelerators: tuple[DeviceKind, ...] = ()  # where it computes too, beside the processor, with what its lock holds
+    accelerators: tuple[DeviceKind, ...] = ()  # devices for which its lock suffices, in addition to the processor
     card_library: str = ""  # the library of its lock that computes on an NVIDIA card, see `config/cards.toml`
     card_environment: str = ""  # the environment for an NVIDIA card, where that is another
     licence_note: str | None = None
@@ -123,14 +123,14 @@ class Backend:
 
     @property
     def environments(self) -> tuple[str, ...]:
-        """Return its environment, and the one for an NVIDIA card where that is another."""
+        """Return its environment, and the one for an NVIDIA card if that is another."""
         return (self.environment, self.card_environment) if self.card_environment else (self.environment,)
 
 
 @dataclass(frozen=True)
 class Device:
-    """The device that a backend computes on. `threads` bounds its own thread pools; `options` holds the stage's
-    parameters that `Backend.load_params` names, and the options that a fallback adds to them."""
+    """The device that a backend computes on. `threads` limits its own thread pools. `options` are the parameters that
+    `Backend.load_params` names, with the options of a fallback."""
 
     kind: DeviceKind = "cpu"
     threads: int = 1
@@ -138,7 +138,7 @@ class Device:
 
 
 class StageError(Exception):
-    """A stage refuses its input or its parameters: expected, explained, and no bug.
+    """A stage refuses its input or its parameters, which is not a bug.
 
     `code` is stable (`<stage>.<cause>`), `message` says what was expected and found, `hint` the way out.
     """
@@ -178,24 +178,24 @@ class Job(Generic[InputsT, ParamsT]):
     facts: dict[str, Fact] = field(default_factory=dict)
 
     def progress(self, done: float) -> None:
-        """Report the part that is done, 0 to 1. Call it often: it is also where a job is cancelled."""
+        """Report the part of the work that is done, 0 to 1. Call it often, since it also cancels a job."""
         self.listener.progress(min(max(done, 0.0), 1.0))
 
     def show(self, start_ms: int, end_ms: int, text: str) -> None:
-        """Show a text to the user as soon as it is there, with its times in the media file. Nothing keeps it."""
+        """Show a text to the user while the job runs, with its times in the media file. It is not stored."""
         self.listener.partial(start_ms, end_ms, text)
 
     def warn(self, text: str) -> None:
-        """Tell the user something they should know although the job goes on; kept with the result."""
+        """Warn the user. The job goes on, and the warning is kept with the result."""
         self.listener.warning(text)
 
     def note(self, name: str, value: Fact) -> None:
-        """Keep something measured or chosen with the result."""
+        """Keep a fact with the result."""
         self.facts[name] = value
 
     def mark_provisional(self, why: str) -> None:
-        """Warn that the result is usable but may be better another time, for example because a service was away. The
-        next run repeats the step."""
+        """Warn that the result is usable but may be better another time, for example because a service did not answer.
+        The next run repeats the step."""
         self.note(PROVISIONAL, why)
         self.warn(why)
 
@@ -230,5 +230,5 @@ class Stage:
 
     @property
     def module(self) -> str:
-        """The stage's file, as the worker imports it."""
+        """Return the name of the stage's module, which the worker imports."""
         return self.run.__module__

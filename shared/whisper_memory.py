@@ -1,4 +1,4 @@
-"""Estimate what a Whisper takes under CTranslate2, for the stages that recognise and translate with it."""
+"""Estimate the memory of a Whisper model under CTranslate2, for the stages that recognise and translate with it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _GIB, _BUFFERS, _WINDOW = 0.5, 0.15, 0.075
 
 
 def whisper_resources(windows: int, memory_gib: float, weights: float = 1.0) -> Resources:
-    """Return the resources for decoding so many windows at once. `weights` is the number of bytes in memory for each
-    byte of the files, which hold half precision."""
+    """Return the resources for decoding this number of windows at once. `weights` is the number of bytes in memory for
+    each byte of the files, which hold half precision."""
     return Resources(
         cpus=2, memory_gib=memory_gib, time_per_media_s=10.0, gpu_memory_gib=_GIB,
         gpu_per_weight=weights + _BUFFERS + _WINDOW * windows,

@@ -1,11 +1,11 @@
-"""The worker process: one stage process that loads once and serves many jobs.
+"""Run a worker: a stage process that loads a backend once and serves many jobs.
 
     python -m shared.worker_main        started by the orchestrator, never by hand; speaks `shared.protocol`
 
-The order of `main` matters, and each step answers a failure that was provoked: the protocol moves to private copies
-of stdin and stdout before anything can print; the process asks to die with its parent; libraries are imported and
-models loaded on the main thread, before a reader thread exists (importing numpy while a thread blocks on a pipe
-dead-locks on Windows); only then does a reader listen for what comes during a job.
+The order of `main` matters, and each step prevents a failure that was provoked in tests. The protocol moves to private
+copies of stdin and stdout before anything can print. The process arranges to end with its parent. Libraries are
+imported and models loaded on the main thread before the reader thread exists, because importing numpy while a thread
+blocks on a pipe dead-locks on Windows. Only then does the reader listen for messages during a job.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SHOWN_TEXT = 2_000  # characters: a line of the protocol has a limit
 
 
 class _Wire:
-    """The protocol's own ends of the pipes, out of reach of everything that prints or reads."""
+    """The protocol's own ends of the pipes, which no library that prints or reads can reach."""
 
     def __init__(self) -> None:
         self._reading = os.dup(0)  # not inheritable, so a child of ours cannot eat a request
@@ -66,7 +66,7 @@ class _Wire:
 
 
 class _Listener:
-    """Carries a running job's words to the orchestrator, and its wish to end back into the job."""
+    """Sends a running job's messages to the orchestrator, and cancels the job if the orchestrator asks for it."""
 
     def __init__(self, wire: _Wire, job_id: int, cancelled: set[int]) -> None:
         self._wire, self._id, self._cancelled = wire, job_id, cancelled
@@ -89,7 +89,7 @@ class _Listener:
 
 
 class _Worker:
-    """The loaded engines, by stage and backend. A stub has no engine."""
+    """Loads backends and runs jobs. Engines are kept by stage and backend; a stub has none."""
 
     def __init__(self, wire: _Wire, cancelled: set[int]) -> None:
         self._wire, self._cancelled = wire, cancelled
@@ -143,7 +143,7 @@ class _Worker:
         )
 
     def serve(self, request: protocol.Load | protocol.Run) -> None:
-        """Answer one request; every failure becomes a message."""
+        """Answer one request. Every failure becomes a message."""
         job_id = request.id if isinstance(request, protocol.Run) else None
         try:
             if isinstance(request, protocol.Load):
@@ -179,7 +179,7 @@ class _Worker:
 
 
 def main() -> int:
-    """Serve until told to stop; returns the exit status."""
+    """Serve until the orchestrator ends or stops the worker. Return the exit status."""
     wire = _Wire()
     leave_with_parent()
     faulthandler.enable()
@@ -204,8 +204,8 @@ def main() -> int:
 
 
 def _listen(requests: Iterator[protocol.Request], cancelled: set[int]) -> Iterator[protocol.Load | protocol.Run]:
-    """Yield the work to do, while a thread of its own hears `cancel` and the end of the parent at once. Where no work
-    comes, memory of the card is given back."""
+    """Yield the requests, while a thread receives `cancel` and the end of the parent at once. While no request comes,
+    memory of the card is given back."""
     waiting: queue.SimpleQueue[protocol.Load | protocol.Run | None] = queue.SimpleQueue()
 
     def read() -> None:
@@ -239,8 +239,8 @@ def _inputs(kind: type[Files], names: Mapping[str, str | list[str] | None]) -> F
 
 
 def _names(outputs: BaseModel, out_dir: Path) -> protocol.FileNames:
-    """Return each role's file name below the job's folder. A path outside it is left as it is, for the orchestrator to
-    refuse."""
+    """Return the outputs of each role as file names relative to the job's folder. A path outside the folder is not
+    changed, so that the orchestrator refuses it."""
 
     def name(path: Path) -> str:
         return str(path.relative_to(out_dir)) if path.is_relative_to(out_dir) else str(path)

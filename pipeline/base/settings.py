@@ -37,7 +37,7 @@ from pipeline.base.setting_names import (
 from pipeline.base.sizes import size_in
 from pipeline.base.wait_limit import FOREVER, wait_limit_s
 from shared.documents.base import Frozen
-from shared.files import can_be_a_name, read_regular
+from shared.files import is_valid_name, read_regular
 from shared.mistakes import first_mistake, text_mistake
 from shared.text.language import NO_LANGUAGE, primary
 from shared.text.language_names import known_language, split_languages
@@ -153,7 +153,7 @@ class Settings(Frozen):
     @field_validator("recipe", "guide", "glossary", "subtitles", "output_dir", "cache_dir", "results_dir", "index_dir")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not can_be_a_name(value):
+        if not is_valid_name(value):
             raise ValueError("expected a name that a file can have")
         return value
 

@@ -28,7 +28,7 @@ from pipeline.engine.patterns import expand
 from pipeline.plan.model import ExistingSubtitle
 from pipeline.plan.registry import PARAMETERS
 from shared.containers import MEDIA_SUFFIXES
-from shared.files import can_be_a_name, read_once
+from shared.files import is_valid_name, read_once
 from shared.mistakes import text_mistake
 from shared.text.language_names import split_languages
 from shared.text.tables import separator_of
@@ -283,7 +283,7 @@ def _requests_of_row(row: Mapping[str, JsonValue], path: Path, number: int, walk
     if isinstance(priority, bool) or not isinstance(priority, int | float) or not _is_finite(priority):
         raise _wrong(path, number, f"has the priority {priority!r}, expected a number")
     overrides = _overrides_of_row(row, path, number)
-    if not can_be_a_name(media):
+    if not is_valid_name(media):
         raise _wrong(path, number, f"names {json.dumps(media)}, with a character that no file name can contain")
     place = absolute(path.parent / media)
     try:

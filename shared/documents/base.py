@@ -17,7 +17,7 @@ class DocumentError(Exception):
 
 
 class Frozen(BaseModel):
-    """An immutable record; an unknown field is an error, so that a typing mistake cannot pass unseen."""
+    """An immutable record. An unknown field is an error, so that a misspelt name is noticed."""
 
     # Built on first use: a command touches few of the many records there are, and building all takes 0.1 s.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -30,7 +30,7 @@ class Document(Frozen):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check the document at `path`; raises `DocumentError` with the first thing that is wrong."""
+        """Read and check the document at `path`. Raises `DocumentError` with the first mistake."""
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Subtitles as they stand on the screen."""
+"""Subtitles as they are shown on the screen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.documents.speech import Region
 
 
 class Style(Frozen):
-    """The look of letters; `colour` is `#rrggbb`, None for the colour that the player or the speaker gives."""
+    """The style of letters. `colour` is `#rrggbb`, or None for the colour that the player or the speaker gives."""
 
     italic: bool = False
     bold: bool = False
@@ -20,7 +20,7 @@ class Style(Frozen):
 
 
 class Span(Frozen):
-    """Letters with a look of their own: those from `start` to before `end` of a cue's line number `line`."""
+    """A styled part of a cue: the characters from `start` to before `end` of its line number `line`, from 0."""
 
     line: int
     start: int
@@ -29,8 +29,9 @@ class Span(Frozen):
 
 
 class Place(Frozen):
-    """A place on the picture: `anchor` as on a number pad, 2 at the foot, 8 at the head. `at` is the exact point of it
-    in ten-thousandths of the picture's width and height; such a cue is a sign, which stands where it stands."""
+    """A place on the picture. `anchor` is as on a number pad: 2 at the bottom, 8 at the top. `at` is the exact point of
+    the anchor, in ten-thousandths of the picture's width and height; a cue with it translates a sign, and is not moved.
+    """
 
     anchor: int = Field(ge=1, le=9)
     at: tuple[int, int] | None = None
@@ -39,9 +40,9 @@ class Place(Frozen):
 class Cue(Frozen):
     """One text on the screen, of one or two lines.
 
-    `spoken` is when its words are heard, which `start_ms` and `end_ms` are off from where reading needs it; None for a
-    cue from another hand. `lines` are text without markup. `italic` says how all of it looks, `spans` how parts of it
-    look beside that, in order and without overlap; `place` is where it stands, None for the foot of the picture.
+    `spoken` is the time of its words, from which `start_ms` and `end_ms` differ if reading needs more time; None for a
+    cue that was not made by reel. `lines` are text without markup. `italic` is the style of the whole cue, `spans` are
+    the styles of parts of it, in order and without overlap. `place` is None at the bottom of the picture.
     """
 
     start_ms: int
@@ -55,8 +56,8 @@ class Cue(Frozen):
 
 
 class ReadCues(Frozen):
-    """A subtitle file's cues, in its own order, what was wrong with it that could be put right, and which markup has no
-    place in a cue. `format` is a file name's suffix without its dot."""
+    """The cues of a subtitle file in its own order, the mistakes in it that were repaired, and the markup that a cue
+    cannot hold. `format` is the suffix of the file's name without its dot."""
 
     cues: tuple[Cue, ...]
     repairs: tuple[str, ...] = ()
@@ -69,8 +70,8 @@ Kind = Literal["full", "sdh", "forced"]
 
 
 class KeptCue(Frozen):
-    """A cue of an existing subtitle, which keeps its times. `segments` are those of the transcript that its words
-    became, in order: none for a sound."""
+    """A cue of an existing subtitle, which keeps its times. `segments` are the ids of the segments of the transcript
+    that hold its words, in order; a sound has none."""
 
     cue: Cue
     segments: tuple[int, ...] = ()

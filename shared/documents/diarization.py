@@ -1,4 +1,4 @@
-"""Speaker turns, and RTTM, the exchange format of the NIST evaluations."""
+"""Speaker turns, with RTTM, the exchange format of the NIST evaluations."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Turn(Frozen):
 class Diarization(Document):
     """The turns of one audio file, in order of time; speakers are named `SPEAKER_00` on, by first appearance.
 
-    Two may speak at once in `turns`. `exclusive` gives such time to one of them, the one whose words were heard there;
-    it is None where the backend never lets two speak at once.
+    `turns` may overlap. `exclusive` gives overlapping time to one speaker, whose words were recognised there; it is
+    None for a backend whose turns never overlap.
     """
 
     turns: tuple[Turn, ...]
@@ -27,12 +27,12 @@ class Diarization(Document):
 
     @property
     def one_at_a_time(self) -> tuple[Turn, ...]:
-        """The turns without overlap, for words of which one person said each."""
+        """Return the turns without overlap, for words, each of which has one speaker."""
         return self.turns if self.exclusive is None else self.exclusive
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """The speakers by first appearance."""
+        """Return the speakers by first appearance."""
         return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
 
 
@@ -48,8 +48,8 @@ def speaker_number(label: str) -> int | None:
 
 
 def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
-    """Return RTTM lines: ten fields, times in seconds. White space in `file_id` would shift the fields, so it becomes
-    `_`."""
+    """Return RTTM lines: ten fields, with times in seconds. White space in `file_id` is replaced by `_`, because it
+    separates fields."""
     name = "_".join(file_id.split()) or "audio"
     return "".join(
         f"SPEAKER {name} 1 {turn.start_ms / 1000:.3f} {(turn.end_ms - turn.start_ms) / 1000:.3f}"
@@ -59,7 +59,7 @@ def to_rttm(turns: Iterable[Turn], file_id: str) -> str:
 
 
 def from_rttm(text: str) -> tuple[Turn, ...]:
-    """Return the turns of an RTTM text, in its order; other types of lines are passed over. Raises `ValueError`."""
+    """Return the turns of an RTTM text in its order. Lines of other types are skipped. Raises `ValueError`."""
     turns = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()

@@ -22,13 +22,13 @@ _LENGTH_SLACK_PART = 0.01
 
 
 def is_commentary(title: str | None) -> bool:
-    """Return whether a track's title says that people talk about the film in it."""
+    """Tell whether a track's title says that it is a commentary on the film."""
     return bool(title and _COMMENTARY.search(title))
 
 
 class Hidden(Frozen):
-    """How much of a track lies in the file and is not shown, because an edit list cuts it away: before the part that is
-    shown, inside it, and after it."""
+    """The length of the parts of a track that are in the file but not shown, because an edit list hides them: before
+    the shown part, inside it, and after it."""
 
     start_ms: int = 0
     inside_ms: int = 0
@@ -61,7 +61,7 @@ class Track(Frozen):
 
     @property
     def aspect(self) -> float | None:
-        """The width of the picture by its height, as it is shown; None where that is not known."""
+        """Return the width of the picture divided by its height, as it is shown; None if it is not known."""
         wide, high = self.shown_width or self.width, self.shown_height or self.height
         return wide / high if wide and high else None
 
@@ -95,21 +95,20 @@ class Media(Document):
 
     @property
     def picture(self) -> Track | None:
-        """The first moving picture; None where there is none."""
+        """Return the first moving picture, or None."""
         return next((track for track in self.of_kind("video") if not track.cover), None)
 
 
 def clock_tracks(tracks: Iterable[Track]) -> tuple[int, ...]:
-    """Return the tracks whose first moments together define time 0: sound and moving picture, as far as they are
-    known."""
+    """Return the indices of the tracks whose starts define time 0: sound and moving pictures."""
     return tuple(track.index for track in tracks if (track.sample_rate or track.width) and not track.cover)
 
 
 def lengths_differ(one_ms: int, other_ms: int) -> bool:
-    """Tell whether two lengths of a media file differ by more than containers round: a second, or a hundredth."""
+    """Tell whether two lengths of a media file differ by more than the rounding of containers: 1 s, or 1 %."""
     return abs(one_ms - other_ms) > max(_LENGTH_SLACK_MS, one_ms * _LENGTH_SLACK_PART)
 
 
 def refused(code: str, media: Path, expected: str, found: str, hint: str | None = None) -> StageError:
-    """Return the error that refuses a media file: what was expected of it, and what was found."""
+    """Return the error for a media file that cannot be used: what was expected, and what was found."""
     return StageError(code, f"{media}: expected {expected}, found {found}", hint)

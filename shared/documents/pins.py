@@ -1,4 +1,4 @@
-"""Corrections of single places in a text, each with the time and the words that it was made for."""
+"""The user's corrections of single places in a text, each with the time and the words for which it was made."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shared.documents.cue import Cue
 class Pin(Frozen):
     """One change that a user made: the cues `before` became `cues`.
 
-    `id` names the change by its content. `correction` is the place of the corrected file among those that were given.
-    A corrected segment of a transcript stands as a cue of one line. `spoken` of a cue is the time of its words in the
-    corrected text. A `fixed` pin keeps lines and times as the user set them; of another the words alone count.
-    `source` is the sentence that a corrected translation was made for, `source_now` the present one if that differs.
+    `id` is a digest of the change. `correction` is the index of the corrected file in the input. A corrected segment of
+    a transcript is a cue of one line. `spoken` of a cue is the time of its words in the corrected text. A `fixed` pin
+    keeps the user's lines and times; of any other pin, only the words count. `source` is the sentence of which the user
+    corrected the translation, `source_now` the present sentence if it differs.
     """
 
     id: str

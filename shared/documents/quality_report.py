@@ -8,13 +8,13 @@ from shared.documents.base import Document, Frozen
 
 Severity = Literal["error", "warning"]
 UNSURE_TRANSLATION = "unsure-translation"
-"""The rule that a cue breaks whose translation the model itself doubts."""
+"""The rule that a cue breaks if the model doubts its translation."""
 
 
 class Offender(Frozen):
     """A cue that breaks a rule. `number` counts from 1, in the file's order of time.
 
-    `reason` says why the layout could not keep the rule; None for a file from another hand.
+    `reason` says why the layout could not keep the rule; None for a file that was not made by reel.
     """
 
     number: int
@@ -25,7 +25,7 @@ class Offender(Frozen):
 
 
 class Broken(Frozen):
-    """A rule that some cues break, how many do, and the worst of them, worst first."""
+    """A rule that some cues break, the number of these cues, and the worst ones, worst first."""
 
     rule: str
     severity: Severity
@@ -45,8 +45,8 @@ class QualityReport(Document):
 
 
 class Comparison(Document):
-    """How far subtitles are from a reference of `reference_cues` cues, as SubER in percent of the reference's words and
-    breaks: 0 for the same, without and with letter case and punctuation."""
+    """The distance of subtitles from a reference of `reference_cues` cues: SubER in percent of the reference's words
+    and breaks, 0 for the same. `suber` ignores letter case and punctuation, `suber_cased` does not."""
 
     reference_cues: int
     suber: float

@@ -1,4 +1,4 @@
-"""The parts that were removed from a transcript, with the evidence; and the sound labels for deaf viewers."""
+"""The parts that were removed from a transcript, with the evidence, and the sound labels for deaf viewers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ Reason = Literal[
     "no-speech", "repetitive", "loop", "stock-phrase", "unheard", "doubted", "too-fast", "other-script", "description",
     "filler",
 ]  # fmt: skip
-"""The reason for a removal: by stage `asr`, because the decoder heard no speech and doubted its words, or because it
-repeats itself inside, also when it was heard again; by stage `clean`: one that repeats itself inside a word; repeated
-without end; a phrase that recognisers
-invent, without speech; text without speech; text that the decoder itself doubts in every way; more text than a mouth
-can say in its time; text in the script of another language; what is heard instead of what is said; a filler, by
-choice."""
+"""The reason for a removal.
+
+By stage `asr`: `no-speech`, the decoder heard no speech and doubted its words; `repetitive`, a segment that repeats
+itself, even when it was decoded again. By stage `clean`: `repetitive`, a word that repeats itself; `loop`, segments
+that repeat each other; `stock-phrase`, a phrase that recognisers invent, without speech; `unheard`, any text without
+speech; `doubted`, a text that the decoder doubts by every measure; `too-fast`, more text than can be spoken in its
+time; `other-script`, text in the script of another language; `description`, a sound described in words; `filler`, a
+sound of hesitation, if the user wants.
+"""
 
 Heard = Literal["music", "described"]
 
 
 class Removal(Frozen):
-    """A text that was taken out. `evidence` holds the numbers that decided: shares of its time and probabilities, 0 to
-    1; for a loop how often it came; for what is too fast its letters in a second; of a decoder also its log probability
-    and how well the text compresses."""
+    """A text that was removed. `evidence` holds the numbers that decided: shares of its time and probabilities from 0
+    to 1, the number of repetitions of a loop, the letters in a second of a text that is too fast, and of a decoder its
+    log probability and how well the text compresses."""
 
     start_ms: int
     end_ms: int
@@ -39,7 +42,7 @@ class Removals(Document):
 
 
 class Label(Frozen):
-    """A sound to report: music, or what the recogniser described in words, which `text` then holds."""
+    """A sound to report: music, or a sound that the recogniser described as `text`."""
 
     start_ms: int
     end_ms: int
@@ -48,6 +51,6 @@ class Label(Frozen):
 
 
 class Labels(Document):
-    """Return the sounds to report, in order of time, without those during speech or singing."""
+    """The sounds to report, in order of time, without those during speech or singing."""
 
     labels: tuple[Label, ...]

@@ -6,8 +6,8 @@ from shared.documents.base import Document
 
 
 class Shots(Document):
-    """When each shot but the first begins, in order, and why it was looked for or not. Times count as those of the
-    sound do: from the container's own time 0."""
+    """The starts of all shots but the first, in order, on the same clock as the sound: from the container's own time 0.
+    `reason` says why shots were detected (`applied`) or not."""
 
     changes_ms: tuple[int, ...]
     applied: bool

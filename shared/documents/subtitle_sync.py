@@ -1,4 +1,4 @@
-"""The measured answer whether a subtitle belongs to a film, and the report on how it was put in step."""
+"""The verdict whether a subtitle belongs to a film, and the report on how it was synchronised."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import Field
 from shared.documents.base import Document, Frozen
 
 Verdict = Literal["fits", "moved", "other-language", "refused"]
-"""`fits`: the text is what is heard, when it is heard. `moved`: the text is heard at other times. `other-language`: the
-cues stand where speech is, in a language that is not heard. `refused`: none of these is proven."""
+"""`fits`: the text is spoken at its times. `moved`: the text is spoken at other times. `other-language`: the cues are
+where people speak, in another language. `refused`: none of these is proven."""
 
 
 class Shift(Frozen):
     """Cues from number `first` to `last`, counted from 1, that moved together: their time in the film is `speed` times
-    that in the file and `offset_ms` more. `spread_ms` is by how much single cues differ from that, as a standard
-    deviation; 0 where speech regions alone gave the times."""
+    their time in the file, plus `offset_ms`. `spread_ms` is the standard deviation of single cues from that; 0 if the
+    times come from speech regions alone."""
 
     first: int
     last: int
@@ -54,11 +54,11 @@ Basis = Literal["unchanged", "rhythm", "words", "neighbours", "nowhere"]
 
 
 class MovedCue(Frozen):
-    """A cue's number in the file's order of time, from 1, its beginning in the file and in the film, and why there.
+    """A cue's number in the file's order of time, from 1, its start in the file and in the film, and the basis of that.
 
-    `rhythm`: it moved with the cues around it, and its words are heard there. `words`: it begins with its own first
-    word. `neighbours`: its words were not heard, so it keeps its distance to the cues beside it. `nowhere`: the film
-    has no room for it, as for a scene that was cut out. `heard` is the share of its words that were heard.
+    `rhythm`: it moved with the cues around it, and its words are heard there. `words`: it starts with its own first
+    word. `neighbours`: its words were not heard, so it keeps its distance from the cues beside it. `nowhere`: the film
+    has no room for it, because its scene was cut out. `heard` is the share of its words that were heard.
     """
 
     number: int
@@ -71,8 +71,8 @@ class MovedCue(Frozen):
 class SyncReport(Document):
     """A report on how far each cue moved, and how sure that is.
 
-    `method` says by what: words that were heard, speech regions, or nothing, where the file fits or was refused.
-    `sure` is the share of the cues that were placed by what is heard, not by their neighbours.
+    `method` is what placed the cues: recognised words, speech regions, or nothing if the file fits or was refused.
+    `sure` is the share of the cues that were placed by words or speech, not by their neighbours.
     """
 
     verdict: Verdict

@@ -26,12 +26,11 @@ class Word(Frozen):
 
 
 class Segment(Frozen):
-    """A stretch that the decoder gave as one. `words` may be empty where a backend times segments only.
+    """A stretch of speech that the decoder returned as one. `words` is empty if the backend times only segments.
 
-    `language` is set where it is another than the transcript's. `window` is set as long as no time of the segment was
-    measured: it was said somewhere in there, and so was every other segment with the same window. `sung`: it was
-    heard as singing. `origin` is set in a transcript of an existing subtitle: `read` there, or `heard` where it has
-    no cue.
+    `language` is set if it differs from the transcript's. `window` is set as long as the times of the segment are not
+    measured: it was spoken somewhere in the window, like every other segment with the same window. `sung` says that it
+    is singing. `origin` is set in a transcript of an existing subtitle: `read` from it, or `heard` where it has no cue.
     """
 
     id: int  # from 0, in order of time; a translation refers to it
@@ -58,5 +57,5 @@ class Transcript(Document):
 
     @property
     def text(self) -> str:
-        """The plain text, one segment a line."""
+        """Return the plain text, one segment a line."""
         return "".join(f"{segment.text}\n" for segment in self.segments)

@@ -8,7 +8,7 @@ from shared.documents.base import Document, Frozen
 
 
 class TranslatedSegment(Frozen):
-    """The text of the transcript's segment `id` in the target language. `unsure`: the model itself doubts it."""
+    """The text of the transcript's segment `id` in the target language. `unsure` says that the model doubts it."""
 
     id: int
     text: str

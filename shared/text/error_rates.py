@@ -1,4 +1,4 @@
-"""Published error rates of recognisers, as parameters of the stage that recognises."""
+"""Published error rates of recognisers, as parameters of the stage `asr`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from shared.documents.base import Frozen
 
 
 class ErrorRate(Frozen):
-    """The rate of wrong `unit`s in percent, by a test that others published at `source`. Words that were written
-    without being said count too, so that it may be above 100."""
+    """The rate of wrong `unit`s in percent, from a test published at `source`. Invented words count too, so the rate
+    may be above 100."""
 
     percent: float = Field(ge=0)
     unit: Literal["word", "character"]

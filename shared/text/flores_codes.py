@@ -1,7 +1,7 @@
-"""The languages of NLLB and IndicTrans2: BCP-47 tag to FLORES code.
+"""The languages of NLLB and IndicTrans2: FLORES codes by BCP-47 tag.
 
 The stage declares with these tables which pairs it translates; only the two backends use the codes. A tag without a
-script means the language's usual script; another script, or a region with its own, has a tag of its own.
+script stands for the language's usual script.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ INDICTRANS2 = _table("""
 
 
 def flores_code(tag: str, table: Mapping[str, str], model: str) -> str:
-    """Return the code of a BCP-47 tag; raises `StageError` for a language or a script that the model does not know."""
+    """Return the code of a BCP-47 tag. Raises `StageError` for a language or a script that the model does not know."""
     language, *rest = tag.split("-")
     script = next((part.title() for part in rest if len(part) == 4 and part.isalpha()), None)
-    ways = (f"{language}-{script}" if script else tag, language)
-    code = next((table[way] for way in ways if way in table), "")
+    candidates = (f"{language}-{script}" if script else tag, language)
+    code = next((table[candidate] for candidate in candidates if candidate in table), "")
     if not code or (script and not code.endswith(f"_{script}")):
         names = f"{english_name(language)}{f' in the script {script}' if code and script else ''} ({tag})"
         raise StageError("translate.language", f"{model} does not know {names}", "choose another backend or script")

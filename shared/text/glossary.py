@@ -1,16 +1,16 @@
-"""Names and terms that the user owns: how every stage that transcribes, translates or refines must write them.
+"""Read the user's glossary: how names and terms must be written by every stage that transcribes, translates or refines.
 
-A glossary is a table with a head, as text with tabs, commas or semicolons, so that any spreadsheet can edit it:
+A glossary is a text table with a header, with tabs, commas or semicolons, so that any spreadsheet can edit it:
 
     source           match     hi        pt-BR    target    note
     Big Buck Bunny                                          kept as it is in every language
     popcorn          any-case  पॉपकॉर्न    pipoca
     Marta                      मार्टा                          =      in Hindi, and kept in all others
 
-`source` is the term as it is spoken. A column named by a BCP-47 tag holds what it becomes in that language, `target`
-what it becomes in every language without an entry of its own; `=` keeps the term. A term without any of them is kept
-everywhere. `match` is `word`, the default: whole words, with these capitals; `any-case`: with any capitals; or `part`:
-inside a longer word too.
+`source` is the term as it is spoken. A column named by a BCP-47 tag holds the term in that language, `target` the term
+in every language without an entry of its own; `=` keeps the term. A term without any of them is kept everywhere.
+`match` is `word`, the default: whole words, with these capitals; `any-case`: with any capitals; or `part`: inside a
+longer word too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COLUMNS = ("source", "match", "target", "note")
 
 
 class Term(Frozen):
-    """A term as it is spoken, and what becomes of it. `targets` is by BCP-47 tag; `KEEP` stands for the term itself."""
+    """A term as it is spoken, and its renderings. `targets` is by BCP-47 tag; `KEEP` stands for the term itself."""
 
     source: str
     target: str | None = None
@@ -49,7 +49,7 @@ class Term(Frozen):
     note: str = ""
 
     def rendering(self, language: str) -> str | None:
-        """Return the term in a language; `None` where the glossary leaves that to the translator."""
+        """Return the term in a language; None if the glossary leaves that to the translator."""
         if self.target is None and not self.targets:
             return self.source
         written = self.targets.get(language) or self.targets.get(primary(language)) or self.target
@@ -72,12 +72,13 @@ class Glossary(Frozen):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read the table at `path`; raises `DocumentError` with the line that is wrong, `OSError`."""
+        """Read the table at `path`. Raises `OSError`, and `DocumentError` with the line of the mistake."""
         return cls.parse(path.read_bytes(), str(path))
 
     @classmethod
     def parse(cls, content: bytes, name: str) -> Self:
-        """Return the table that a file called `name` holds; raises `DocumentError` with the line that is wrong."""
+        """Return the table in the content of a file called `name`. Raises `DocumentError` with the line of the
+        mistake."""
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -93,7 +94,7 @@ class Glossary(Frozen):
         return path
 
     def as_text(self) -> str:
-        """Return the table as `read` takes it, with the columns that some term needs."""
+        """Return the table in the form that `read` accepts, with the columns that some term needs."""
         tags = list(dict.fromkeys(tag for term in self.terms for tag in term.targets))
         rows = [[*_COLUMNS[:2], *tags, *_COLUMNS[2:]]]
         for term in self.terms:
@@ -112,7 +113,7 @@ class Glossary(Frozen):
             (hit.start(), -hit.end(), number)
             for number, term in enumerate(self.terms)
             for hit in _pattern(term.source, term.match).finditer(text)
-            if term.match == "part" or _is_whole(text, hit.start(), hit.end())
+            if term.match == "part" or _is_whole_word(text, hit.start(), hit.end())
         )
         found: list[Found] = []
         for start, end, number in hits:
@@ -125,18 +126,18 @@ class Glossary(Frozen):
         return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
 
     def beside(self, others: Glossary) -> Glossary:
-        """Return the glossary with the terms of others that this one says nothing about."""
+        """Return the glossary with further terms, of those whose source it does not have yet."""
         known = {term.source for term in self.terms}
         return Glossary(terms=(*self.terms, *(term for term in others.terms if term.source not in known)))
 
     @property
     def hotwords(self) -> str:
-        """The terms as a recogniser takes them, in their order: it has room for some dozens, the first ones."""
+        """Return the terms in the form that recognisers take, in their order: only some dozens fit, the first ones."""
         return ", ".join(term.source for term in self.terms)
 
     def kept(self, original: str, written: str, language: str) -> dict[str, tuple[int, int]]:
-        """Return for each term that was said: how often, and how often its rendering stands in the translation, at most
-        as often as it was said."""
+        """Return for each term in the original how often it occurs, and how many of these occurrences have their
+        rendering in the translation."""
         hits = self.into(language).find(original)
         met = Counter(hit.term.source for hit in hits)
         renderings = {hit.term.source: hit.term.rendering(language) or "" for hit in hits}
@@ -149,7 +150,7 @@ class Glossary(Frozen):
 
 
 def glossary_of(table: Path | None) -> Glossary:
-    """Read a job's table; an empty glossary where there is none. Raises `StageError`."""
+    """Read a job's table, or return an empty glossary without one. Raises `StageError`."""
     if table is None:
         return Glossary()
     try:
@@ -161,8 +162,8 @@ def glossary_of(table: Path | None) -> Glossary:
 
 
 def cut_hotwords(hotwords: str, fits: Callable[[str], bool]) -> tuple[str, list[str]]:
-    """Return the first hotwords that fit, whole ones, and those that do not. A library would cut inside a name, and
-    some of them cut away the first ones."""
+    """Return the first hotwords that fit, and those that do not. A library would cut inside a name, and some libraries
+    drop the first hotwords."""
     if fits(hotwords):
         return hotwords, []
     separator = ", " if "," in hotwords else " "
@@ -173,7 +174,7 @@ def cut_hotwords(hotwords: str, fits: Callable[[str], bool]) -> tuple[str, list[
 
 
 def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:
-    """Return how often each rendering stands in a text, wherever in a word; of two that overlap, the longer one
+    """Return how often each rendering occurs in a text, also inside words. Of two that overlap, the longer one
     counts."""
     wanted = {unicodedata.normalize("NFC", rendering): rendering for rendering in renderings}
     terms = Glossary(terms=tuple(Term(source=rendering, match="part") for rendering in wanted if rendering))
@@ -182,26 +183,29 @@ def count_in(text: str, renderings: Iterable[str]) -> Counter[str]:
 
 @lru_cache(maxsize=4096)
 def _pattern(source: str, match: Match) -> re.Pattern[str]:
-    """Return the term with any white space between its words, with its accents as one character or as two."""
+    """Return the pattern of a term: with any white space between its words, and accents as one character or as two."""
     forms = dict.fromkeys([source, *(unicodedata.normalize(form, source) for form in ("NFC", "NFD"))])
     written = "|".join(r"\s+".join(re.escape(word) for word in form.split()) for form in forms)
     return re.compile(written, re.IGNORECASE if match == "any-case" else 0)
 
 
-def _is_whole(text: str, start: int, end: int) -> bool:
-    """Return whether no letter, digit or mark goes on from the text between; scripts without spaces show no borders."""
-    return not (start and _goes_on(text[start - 1], text[start])) and not (
-        end < len(text) and _goes_on(text[end - 1], text[end])
+def _is_whole_word(text: str, start: int, end: int) -> bool:
+    """Tell whether the text from `start` to `end` is not a part of a longer word. In scripts without spaces, it never
+    is."""
+    return not (start and _continues_word(text[start - 1], text[start])) and not (
+        end < len(text) and _continues_word(text[end - 1], text[end])
     )
 
 
-def _goes_on(before: str, after: str) -> bool:
+def _continues_word(before: str, after: str) -> bool:
     if unicodedata.category(after)[0] == "M":
         return True
-    return _is_of_word(before) and _is_of_word(after) and not (is_spaceless(before) or is_spaceless(after))
+    return (
+        _is_word_character(before) and _is_word_character(after) and not (is_spaceless(before) or is_spaceless(after))
+    )
 
 
-def _is_of_word(character: str) -> bool:
+def _is_word_character(character: str) -> bool:
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"
 
 

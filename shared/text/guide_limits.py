@@ -1,6 +1,6 @@
-"""The limits of a subtitling guide, as parameters of the stages that lay out and that check.
+"""The limits of a subtitling guide, as parameters of the stages that lay out and check subtitles.
 
-`config/guides` holds the guides with their sources; the orchestrator hands the one that is chosen to these stages. The
+`config/guides` holds the guides with their sources; the orchestrator passes the chosen one to these stages. The
 defaults here are those of `netflix` for a language that it does not name.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from shared.stage import Params
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Limits:
 
 
 class ReadingParams(Params):
-    """How fast a guide lets a text be read. A place is a letter, two are a wide character, a mark takes none."""
+    """The reading speeds of a guide, in places: see `shared.text.text_width`."""
 
     reading_speed: float = Field(
         17.0, gt=0, description="places read in a second, in a language not named in `reading_speeds`"
@@ -40,7 +40,7 @@ class ReadingParams(Params):
 
     def reading_speed_in(self, language: str) -> float:
         """Return the reading speed in a language (BCP-47)."""
-        return of_language(self.reading_speeds, language, self.reading_speed)
+        return entry_for(self.reading_speeds, language, self.reading_speed)
 
 
 class GuideParams(ReadingParams):
@@ -64,10 +64,10 @@ class GuideParams(ReadingParams):
     frame_rate: float = Field(24.0, gt=0, description="frames a second, if the media file does not state it")
 
     def limits(self, language: str, frame_rate: float | None = None) -> Limits:
-        """Return the limits for a language (BCP-47) and a frame rate; a tag with script or region goes before its
-        language."""
+        """Return the limits for a language (BCP-47) and a frame rate. An entry for the tag with its script or region
+        goes before one for the language."""
         return Limits(
-            line_length=max(of_language(self.line_lengths, language, self.line_length), 2),
+            line_length=max(entry_for(self.line_lengths, language, self.line_length), 2),
             lines=self.lines,
             reading_speed=self.reading_speed_in(language),
             min_duration_ms=min(self.min_duration_ms, self.max_duration_ms),

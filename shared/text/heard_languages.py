@@ -1,4 +1,4 @@
-"""The languages of the recognisers, as far as they are known before a model is loaded."""
+"""The languages that recognisers know, as far as this is known before a model is loaded."""
 
 from __future__ import annotations
 

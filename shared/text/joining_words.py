@@ -1,6 +1,6 @@
 """The words that hold a language's sentences together, as parameters of the stages that break lines by them.
 
-`config/languages` holds them; the orchestrator hands them to these stages.
+`config/languages` holds them; the orchestrator passes them to these stages.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from shared.documents.base import Frozen
-from shared.text.language_params import LanguageParams, of_language
+from shared.text.language_params import LanguageParams, entry_for
 
 
 class JoiningWords(Frozen):
@@ -44,4 +44,4 @@ class JoiningParams(LanguageParams):
 
     def joining_words_in(self, language: str) -> JoiningWords:
         """Return the lists of a language (BCP-47); empty ones for a language without."""
-        return of_language(self.joining_words, language, NO_JOINING_WORDS)
+        return entry_for(self.joining_words, language, NO_JOINING_WORDS)

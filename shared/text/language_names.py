@@ -15,7 +15,7 @@ from shared.text.language import CODES_OF_SITES, LANGUAGES, english_name, parse_
 from shared.text.scripts import is_usual_script
 
 # The languages of ISO 639-1, and of the translators, that no speech recogniser knows.
-_MORE = {
+_OTHER_LANGUAGES = {
     "aa": "Afar", "ab": "Abkhazian", "ae": "Avestan", "ak": "Akan", "an": "Aragonese", "ast": "Asturian",
     "av": "Avaric", "ay": "Aymara", "bho": "Bhojpuri", "bi": "Bislama", "bm": "Bambara", "ce": "Chechen",
     "ceb": "Cebuano", "ch": "Chamorro", "ckb": "Central Kurdish", "co": "Corsican", "cr": "Cree",
@@ -83,15 +83,15 @@ def _table(text: str) -> Iterator[tuple[str, str]]:
 
 
 _NAMES: dict[str, str] = {
-    **{_fold(name): tag for tag, name in _MORE.items()},
+    **{_fold(name): tag for tag, name in _OTHER_LANGUAGES.items()},
     **{_fold(name): tag for tag, (_, name) in LANGUAGES.items()},
     **dict(_table(_OTHER_NAMES)),
 }
 _VARIETY: dict[str, list[str]] = {}
 for _name, _subtag in _table(_VARIETIES):
     _VARIETY.setdefault(_name, []).append(_subtag)
-_TWO_LETTERS = {tag for tag in (*LANGUAGES, *_MORE, "nb") if len(tag) == 2}
-_ALIKE = 0.5  # of 1; `klingon` is to find something
+_TWO_LETTERS = {tag for tag in (*LANGUAGES, *_OTHER_LANGUAGES, "nb") if len(tag) == 2}
+_LEAST_LIKENESS = 0.5  # of 1; `klingon` is to find something
 _COUNTRIES = {
     "br": "pt", "cn": "zh", "cz": "cs", "dk": "da", "gb": "en", "gr": "el", "jp": "ja", "ua": "uk", "us": "en",
     "vn": "vi",
@@ -99,7 +99,7 @@ _COUNTRIES = {
 """Country codes that people take for languages, with the language; `se` and `kr` are languages too."""
 _AUTOMATIC = {"auto", "automatic", "any", "detect"}
 _BETWEEN = re.compile(r"[,;+&|/]| and ")
-_SAME = {"nb": "no", "nob": "no", "cmn": "zh"}  # as recognisers and translators call them
+_USUAL_TAG = {"nb": "no", "nob": "no", "cmn": "zh"}  # as recognisers and translators call them
 
 
 def known_language(text: str) -> str:
@@ -107,18 +107,18 @@ def known_language(text: str) -> str:
     nearest one for a language that is not known."""
     word = text.strip()
     if word.lower() in _AUTOMATIC:
-        raise ValueError(_unknown(word))
-    named = _named(word) or CODES_OF_SITES.get(word.lower())
+        raise ValueError(_unknown_message(word))
+    named = _tag_of_name(word) or CODES_OF_SITES.get(word.lower())
     if named is not None:
         return named
     try:
         tag = parse_language(re.split(r"[.@]", word)[0])  # a locale may end in its encoding: `pt_BR.UTF-8`
     except ValueError:
-        raise ValueError(_unknown(word)) from None
+        raise ValueError(_unknown_message(word)) from None
     if len(primary(tag)) == 2 and primary(tag) not in _TWO_LETTERS:
-        raise ValueError(_unknown(word))
+        raise ValueError(_unknown_message(word))
     base, dash, rest = tag.partition("-")
-    return _without_usual_script(_in_usual_case(f"{_SAME.get(base, base)}{dash}{rest}"))
+    return _without_usual_script(_in_usual_case(f"{_USUAL_TAG.get(base, base)}{dash}{rest}"))
 
 
 def known_or_none(text: str | None) -> str | None:
@@ -128,7 +128,9 @@ def known_or_none(text: str | None) -> str | None:
 
 def named_languages() -> dict[str, list[str]]:
     """Return the tags of the known languages with their names: the English one, then their own and other ones."""
-    names = {tag: [name] for tag, (_, name) in LANGUAGES.items()} | {tag: [name] for tag, name in _MORE.items()}
+    names = {tag: [name] for tag, (_, name) in LANGUAGES.items()} | {
+        tag: [name] for tag, name in _OTHER_LANGUAGES.items()
+    }
     for entry in _OTHER_NAMES.split():
         tag, _, others = entry.partition("=")
         english = [] if tag in names else [_english_variety(tag)]
@@ -151,11 +153,11 @@ def split_languages(text: str) -> list[str]:
     """Return the languages of a list in one text: `pt,en`, `pt en`, `Brazilian Portuguese, English`."""
     found: list[str] = []
     for part in filter(None, map(str.strip, re.split(r"[,;]", text))):
-        found += [part] if _named(part) else part.split()
+        found += [part] if _tag_of_name(part) else part.split()
     return found
 
 
-def _named(word: str) -> str | None:
+def _tag_of_name(word: str) -> str | None:
     """Return the tag of a name, with that of a variety before or after it; None for other text."""
     folded = _fold(word)
     if folded in _NAMES:
@@ -189,7 +191,7 @@ def _in_usual_case(tag: str) -> str:
     return "-".join([head, *(usual.get(len(part), str.lower)(part) for part in rest)])
 
 
-def _unknown(word: str) -> str:
+def _unknown_message(word: str) -> str:
     """Return what was expected instead of a word that names no language, as far as possible with the way out."""
     expected = "expected a language that is known, by its tag as `en` or its name as `English`"
     if word.lower() in _AUTOMATIC:
@@ -198,9 +200,9 @@ def _unknown(word: str) -> str:
     if len(parts) > 1 and all(map(_is_known, parts)):
         return f"{expected}, and this names {len(parts)}: one is expected here"
     known = {**{_fold(english_name(tag)): tag for tag in LANGUAGES}, **_NAMES, **{tag: tag for tag in _TWO_LETTERS}}
-    near = nearest(_fold(word), known, _ALIKE) if len(word) > 3 else None  # of two letters anything is near
+    near = nearest(_fold(word), known, _LEAST_LIKENESS) if len(word) > 3 else None  # of two letters anything is near
     tag = known[near] if near else _COUNTRIES.get(word.lower(), "")
-    hint = f"; the nearest is {_MORE.get(tag) or english_name(tag)} (`{tag}`)" if tag else ""
+    hint = f"; the nearest is {_OTHER_LANGUAGES.get(tag) or english_name(tag)} (`{tag}`)" if tag else ""
     return f"{expected}{hint}"
 
 

@@ -1,13 +1,13 @@
-"""How text is counted: places on a screen, the clusters that may never be cut, and scripts without spaces.
+"""Measure text: its width in places, the clusters that must not be cut, and scripts without spaces.
 
-A place is the width of a Latin letter. An East Asian wide character takes two (Unicode TR 11), a combining mark or an
-invisible character none, everything else one, spaces and punctuation among it; the break between two lines is not
-counted. A picture takes two, however many characters it is composed of (Unicode TS 51), and so does a Korean syllable.
-Lines and reading speeds are measured in places, in every language, by the layout and by the check alike. A guide that
-counts full-width characters, as those for Japanese, Chinese and Korean do, is written with twice its numbers: that is
-why half-width letters count half in them.
+A place is the width of a Latin letter. An East Asian wide character takes two places (Unicode TR 11), a combining mark
+or an invisible character none, every other character one, including spaces and punctuation; the break between two lines
+is not counted. An emoji takes two, however many characters it is composed of (Unicode TS 51), and so does a Korean
+syllable. Lines and reading speeds are measured in places, in every language, by the layout and by the check alike.
+Guides for Japanese, Chinese and Korean count full-width characters, so their numbers are doubled here, and half-width
+letters count half.
 
-Clusters follow Unicode TR 29, by rules that the standard library's tables can express. Where those tables are coarser
+Clusters follow Unicode TR 29, by rules that the tables of the standard library can express. Where these are coarser
 than the standard's, two characters are kept together rather than cut.
 """
 
@@ -20,7 +20,7 @@ from functools import lru_cache
 
 _NO_PLACE = frozenset({"Mn", "Me", "Cf", "Cc"})
 _JOINER = "\u200d"
-# Vowels that are letters by category and belong to the consonant before them all the same.
+# Vowels that belong to the consonant before them, although their category is that of letters.
 _TRAILING_VOWELS = frozenset("\u0e33\u0eb3\uff9e\uff9f")
 _SPACELESS = (("\u0e00", "\u0eff"), ("\u0f00", "\u0fff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"))
 _PICTURE = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
@@ -62,24 +62,24 @@ def reading_ms(count: int, speed: float) -> int:
 
 
 def clusters(text: str) -> list[str]:
-    """Split the text into what a reader takes for single characters."""
+    """Split the text into what readers perceive as single characters."""
     found: list[str] = []
     begin = 0
     for index in range(1, len(text)):
-        if not _is_one(text, index):
+        if not _continues_cluster(text, index):
             found.append(text[begin:index])
             begin = index
     return [*found, text[begin:]] if text else []
 
 
 def is_cluster_edge(text: str, index: int) -> bool:
-    """Return whether the text may be cut before the character at `index`."""
-    return index <= 0 or index >= len(text) or not _is_one(text, index)
+    """Tell whether the text may be cut before the character at `index`."""
+    return index <= 0 or index >= len(text) or not _continues_cluster(text, index)
 
 
 @lru_cache(maxsize=1 << 14)
 def is_spaceless(character: str) -> bool:
-    """Return whether the character's script puts no spaces between words. Korean is wide, and does."""
+    """Tell whether the character's script has no spaces between words. Korean is wide, but has spaces."""
     if any(first <= character <= last for first, last in _SPACELESS):
         return True
     return unicodedata.east_asian_width(character) in {"W", "F"} and not _is_hangul(character)
@@ -89,8 +89,8 @@ def _is_hangul(character: str) -> bool:
     return "\uac00" <= character <= "\ud7a3" or "\u1100" <= character <= "\u11ff" or "\u3130" <= character <= "\u318f"
 
 
-def _is_one(text: str, index: int) -> bool:
-    """Return whether the character at `index` belongs to the one before it."""
+def _continues_cluster(text: str, index: int) -> bool:
+    """Tell whether the character at `index` belongs to the cluster of the character before it."""
     before, character = text[index - 1], text[index]
     if before.isascii() and character.isascii():
         return before == "\r" and character == "\n"
@@ -118,7 +118,7 @@ def _is_flag_letter(character: str) -> bool:
 
 
 def _are_one_syllable(before: str, character: str) -> bool:
-    """Return whether two conjoining letters of Hangul stand in one syllable."""
+    """Tell whether two conjoining letters of Hangul are in one syllable."""
     if "\u1100" <= before <= "\u115f" or "\ua960" <= before <= "\ua97c":
         return (
             "\u1100" <= character <= "\u11a7" or "\uac00" <= character <= "\ud7a3" or "\ua960" <= character <= "\ua97c"
@@ -129,5 +129,5 @@ def _are_one_syllable(before: str, character: str) -> bool:
 
 
 def _ends_syllable(character: str) -> bool:
-    """Return whether the character is a conjoining vowel or final consonant of Hangul."""
+    """Tell whether the character is a conjoining vowel or final consonant of Hangul."""
     return "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb"

@@ -1,4 +1,4 @@
-"""Milliseconds as people read them; the only place that turns one into the other."""
+"""Write milliseconds as people read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds speech that has no text."""
+"""Find speech that has no text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from shared.documents.speech import Region
 from shared.documents.transcript import Segment
 from shared.intervals import Spans
 
-_LONG_PAUSE_MS = 2_000  # speech on both sides of a longer pause is told of separately
+_LONG_PAUSE_MS = 2_000  # speech before and after a longer pause is reported separately
 
 
 def without_text(speech: Sequence[Region], segments: Iterable[Segment], least_ms: int) -> tuple[Region, ...]:
-    """Return the stretches of speech in which no word was said, in order, each with at least `least_ms` of speech.
+    """Return the stretches of speech without a word of the segments, in order, each with at least `least_ms` of speech.
 
     A segment whose words were not timed covers the whole window in which it was heard.
     """

@@ -11,7 +11,7 @@ from shared.documents.removals import Removal
 from shared.documents.transcript import Segment
 from shared.text.error_rates import ErrorRate
 from shared.text.language import english_name
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 from shared.text.text_width import is_spaceless
 from stages.asr.decoded import DecodedSegment
 
@@ -89,7 +89,7 @@ def echoes_prompt(text: str, prompt: str | None) -> bool:
 def weak_language_warnings(languages: Iterable[str], rates: Mapping[str, ErrorRate]) -> Iterator[str]:
     """Yield a warning for each language in which the model is known to be weak, by its published error rates."""
     for language in dict.fromkeys(languages):
-        rate = of_language(rates, language, None)
+        rate = entry_for(rates, language, None)
         if rate and rate.percent >= _WEAK_PERCENT:
             yield (
                 f"this model is known to be weak in {english_name(language)}, so expect many errors: its published"

@@ -27,7 +27,7 @@ from shared.text.error_rates import ErrorRate
 from shared.text.glossary import cut_hotwords
 from shared.text.language import UNDETERMINED, primary
 from shared.text.language_names import known_or_none
-from shared.text.language_params import LanguageParams, of_language
+from shared.text.language_params import LanguageParams, entry_for
 from shared.text.timecode import clock
 from stages.asr.decoded import DecodedSegment
 from stages.asr.doubts import Limits, echoes_prompt, judge, weak_language_warnings
@@ -261,7 +261,7 @@ def _with_example_text(engine: Engine, params: AsrParams, language: str) -> AsrP
 
     Whisper continues the style of its prompt. Without one, a window that begins without punctuation stays so.
     """
-    example = of_language(params.example_text, language, "")
+    example = entry_for(params.example_text, language, "")
     if params.initial_prompt or not example or not engine.prompt_fits(f"{params.hotwords or ''} {example}".strip()):
         return params
     return params.model_copy(update={"initial_prompt": example})

@@ -25,7 +25,7 @@ from shared.files import write_atomically
 from shared.intervals import Spans
 from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
 from shared.text.language import UNDETERMINED
-from shared.text.language_params import LanguageParams, of_language
+from shared.text.language_params import LanguageParams, entry_for
 from shared.text.scripts import other_script, script_of_language
 from shared.text.timecode import clock
 from shared.text.without_text import without_text
@@ -114,10 +114,10 @@ def run(engine: Engine, job: CleanJob) -> CleanOutputs:
         speech=SpeechRegions.read(job.inputs.speech) if job.inputs.speech else None,
         sounds=Sounds.read(job.inputs.sounds) if job.inputs.sounds else None,
     )
-    fillers = of_language(params.filler_words, transcript.language, ())
+    fillers = entry_for(params.filler_words, transcript.language, ())
     rules = Rules(
         hallucinations=params.hallucinations == "remove",
-        stock_phrases=of_language(params.stock_phrases, transcript.language, ()),
+        stock_phrases=entry_for(params.stock_phrases, transcript.language, ()),
         fillers=fillers if params.fillers == "remove" else (),
     )
     cleaned = engine.clean(transcript, evidence, rules)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from shared.stage import Device
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 from shared.text.sentence_end import CLOSERS, OPENERS, ends_sentence
 from shared.text.text_width import places
 from stages.condense.guard import Guard, with_texts
@@ -27,8 +27,8 @@ class RuleCondenser:
 
     def condense(self, work: Work) -> Condensed:
         """Return shorter texts for the segments that are too long, if the lists of the language allow it."""
-        asides = [phrase.split() for phrase in of_language(work.params.asides, work.language, ())]
-        subjects = frozenset(map(bare, of_language(work.params.silent_subjects, work.language, ())))
+        asides = [phrase.split() for phrase in entry_for(work.params.asides, work.language, ())]
+        subjects = frozenset(map(bare, entry_for(work.params.silent_subjects, work.language, ())))
         guard = Guard(work.joining, work.params.keep, frozenset(work.negations), work.terms)
         texts = work.texts
         found = {number: shortened(texts[number], most, asides, subjects) for number, most in work.most.items()}

@@ -25,7 +25,7 @@ from shared.stage import CORE_ENVIRONMENT, Backend, Files, Job, Resources, Stage
 from shared.text.glossary import Glossary, Term, glossary_of
 from shared.text.guide_limits import ReadingParams
 from shared.text.joining_words import JoiningParams, JoiningWords
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 from shared.text.text_width import places, places_of_lines
 
 
@@ -129,7 +129,7 @@ def run(engine: Engine, job: CondenseJob) -> CondenseOutputs:
     if not most:
         return CondenseOutputs()
     terms = _terms(glossary_of(job.inputs.glossary), translation)
-    negations = of_language(params.negation_words, sheet.language, ())
+    negations = entry_for(params.negation_words, sheet.language, ())
     condensed = engine.condense(Work(transcript, translation, most, negations, terms, params, job.progress))
     after = _texts(condensed.transcript, condensed.translation)
     assert before.keys() == after.keys(), "a backend changed the segments"

@@ -15,7 +15,7 @@ from shared.documents.translation import Translation
 from shared.stage import Device
 from shared.text.glossary import Glossary, Term
 from shared.text.language import primary
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 from stages.refine.sentence_starts import is_cased, with_sentence_starts
 from stages.refine.stage import Refined, RefineParams
 from stages.toolkit.text.word_times import rewritten
@@ -63,7 +63,7 @@ def apply_rules(
     """Return the translation with the rules applied, or the transcript if there is no translation. Only the word lists
     of `params` count."""
     language = transcript.language if translation is None else translation.target
-    openers, joining = of_language(params.sentence_openers, language, ()), params.joining_words_in(language).every
+    openers, joining = entry_for(params.sentence_openers, language, ()), params.joining_words_in(language).every
     if translation is not None:
         written = [term.rendering(translation.target) or "" for term in glossary.terms]
         texts = tidy_lines([segment.text for segment in translation.segments], language, written, openers, joining)

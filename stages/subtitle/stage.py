@@ -21,7 +21,7 @@ from shared.files import write_atomically
 from shared.stage import Backend, Files, Job, Resources, Stage, StageError
 from shared.text.guide_limits import GuideParams, Limits
 from shared.text.joining_words import NO_JOINING_WORDS, JoiningParams, JoiningWords
-from shared.text.language_params import of_language
+from shared.text.language_params import entry_for
 from shared.text.stub_subtitles import stub_file
 
 Format = Literal["srt", "vtt", "ass", "ttml", "scc", "json", "whisper", "txt"]
@@ -224,13 +224,13 @@ def with_unsure_translations(
 def _layout_options(job: SubtitleJob, language: str) -> LayoutOptions:
     params, inputs = job.params, job.inputs
     for_sdh = params.kind == "sdh"
-    label_words = of_language(params.label_words, language, {})
+    label_words = entry_for(params.label_words, language, {})
     kept = KeptCues.read(inputs.kept) if inputs.kept else None
     return LayoutOptions(
         joining=params.joining_words_in(language),
         changes_ms=Shots.read(inputs.shots).changes_ms if inputs.shots else (),
         songs=params.songs,
-        numbers=of_language(params.number_words, language, ()) if params.write_out_numbers else (),
+        numbers=entry_for(params.number_words, language, ()) if params.write_out_numbers else (),
         labels=Labels.read(inputs.labels).labels if inputs.labels and for_sdh else (),
         music=label_words.get("music", "music"),
         # An existing subtitle names its speakers itself.

@@ -34,7 +34,7 @@ _SCRIPTS = frozenset({
 })  # fmt: skip
 
 
-def of_language(tag: str) -> Direction:
+def direction_of_language(tag: str) -> Direction:
     """Return the direction in which a language (BCP-47) is written; a script in its tag goes before the language."""
     scripts = [part for part in tag.split("-")[1:] if len(part) == 4 and part.isalpha()]
     if scripts:
@@ -54,7 +54,7 @@ def base_direction(lines: Sequence[str], language: str) -> Direction:
     found = [direction for line in lines for direction in _strong(line)]
     if len(set(found)) == 1 or (found and primary(language) == UNDETERMINED):
         return found[0]
-    return of_language(language)
+    return direction_of_language(language)
 
 
 def with_mark(line: str, direction: Direction) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stages.toolkit.formats.direction import Direction, base_direction, first_strong, of_language, with_mark
+from stages.toolkit.formats.direction import Direction, base_direction, direction_of_language, first_strong, with_mark
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from stages.toolkit.formats.direction import Direction, base_direction, first_st
     ],
 )
 def test_a_script_goes_before_the_language(tag: str, direction: Direction) -> None:
-    assert of_language(tag) == direction
+    assert direction_of_language(tag) == direction
 
 
 @pytest.mark.parametrize(
