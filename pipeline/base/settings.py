@@ -137,7 +137,7 @@ class Settings(Frozen):
     @field_validator("to", "languages")
     @classmethod
     def _languages(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        tags = tuple(dict.fromkeys(known_language(tag) for tag in value))
+        tags = tuple(dict.fromkeys(_known_among(tag, value) for tag in value))
         if none := next((tag for tag in tags if primary(tag) in NO_LANGUAGE), None):
             which = "languages to translate into" if info.field_name == "to" else "languages that are spoken"
             raise ValueError(f"expected {which}, and `{none}` names none")
@@ -174,6 +174,14 @@ class Origins:
 
 Layer = tuple[str, dict[str, JsonValue]]
 """The name of an origin, and its values as nested in a settings file."""
+
+
+def _known_among(language: str, all_of_them: Collection[str]) -> str:
+    """Return the tag of a language in a list. Raises `ValueError`, which names it if the list has others."""
+    try:
+        return known_language(language)
+    except ValueError as error:
+        raise ValueError(f"{error}; that is about `{language}`" if len(all_of_them) > 1 else str(error)) from None
 
 
 def load_settings(

@@ -32,7 +32,7 @@ def summary(result: BatchResult) -> str:
     counts = Counter(item.state for item in result.items)
     words = [f"{counts[state]} {state}" for state in ("done", "reused", "failed", "skipped") if counts[state]]
     rows = [(item.name, item.state, _why(item)) for item in result.items if item.state in {"failed", "skipped"}]
-    files = ": ".join(filter(None, [f"{len(result.items)} media", ", ".join(words)]))
+    files = ": ".join(filter(None, [counted(len(result.items), "file"), ", ".join(words)]))
     checked = [check for item in result.items for check in item.checked]
     cues, over = sum(check.cues for check in checked), sum(check.over_limits for check in checked)
     quality = [f"{counted(cues, 'cue')}, {over} over the limits of their guide"] if checked else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from shared.text.language import primary
@@ -46,6 +46,7 @@ _BY_SUBTAG = {
     "Kore": "HANGUL", "Laoo": "LAO", "Latn": "LATIN", "Mlym": "MALAYALAM", "Mymr": "MYANMAR", "Sinh": "SINHALA",
     "Taml": "TAMIL", "Telu": "TELUGU", "Thai": "THAI", "Tibt": "TIBETAN",
 }  # fmt: skip
+_TRADITIONAL = {"Hant", "TW", "HK", "MO"}
 _VARIETIES = {"Hans", "Hant"}  # of one script of Unicode: which of them is meant is always said
 _FEW_LETTERS = 4  # of fewer, a name or a sign, nothing follows
 
@@ -85,3 +86,13 @@ def other_script(texts: Iterable[str], tag: str) -> tuple[str, float] | None:
         return None
     found, count = counts.most_common(1)[0]
     return (found, count / counts.total()) if found != expected else None
+
+
+def script_not_written(texts: Sequence[str], source: str, target: str) -> str | None:
+    """Return the script that the tag `target` names and texts in `source`, another variety of the same language, are
+    not written in; None if they are, or if it names none. Chinese without a script counts as simplified."""
+    script = next((subtag for subtag in target.split("-")[1:] if len(subtag) == 4), None)
+    if script in _VARIETIES:
+        has_traditional = not _TRADITIONAL.isdisjoint(source.split("-"))
+        return script if texts and has_traditional != (script == "Hant") else None
+    return script if script and other_script(texts, target) else None

@@ -24,6 +24,7 @@ from shared.text.glossary import Glossary, glossary_of
 from shared.text.joining_words import JoiningParams
 from shared.text.language import UNDETERMINED, english_name, primary
 from shared.text.language_names import known_language
+from shared.text.scripts import script_not_written
 from shared.whisper_memory import whisper_resources
 
 
@@ -193,6 +194,8 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     source = transcript.language
     glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
+        if script := script_not_written([segment.text for segment in transcript.segments], source, target):
+            job.warn(f"the text is copied as it is: reel does not write {english_name(source)} in the script {script}")
         return _write(job, transcript, target, [segment.text for segment in transcript.segments])
     if not translates(job.backend, source, target):
         raise _no_such_pair(job.backend, source, target)
@@ -262,8 +265,8 @@ def stub(job: TranslateJob) -> TranslateOutputs:
 
 def _no_such_pair(backend: str, source: str, target: str) -> StageError:
     names = f"{english_name(source)} ({source}) to {english_name(target)} ({target})"
-    able = [f"`{other}`" for other in backends_for(source, target)]
-    hint = f"{' and '.join(able)} can; choose one with `--set translate.backend=...`" if able else "no backend does"
+    able = [f"`--set translate.backend={other}`" for other in backends_for(source, target)]
+    hint = f"{' or '.join(able)} chooses one that does" if able else "no backend does"
     if source == UNDETERMINED:
         hint = "say which language is spoken with `language` of stage `asr`"
     return StageError("translate.pair", f"backend `{backend}` does not translate {names}", hint)

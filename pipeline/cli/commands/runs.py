@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from pipeline.base.display import readable
+from pipeline.base.display import counted, readable
 from pipeline.base.display_paths import shown
 from pipeline.base.errors import BadInput, UsageError
 from pipeline.cli.arguments import CommandResult, history_of, megabytes, project_of, table
@@ -113,10 +113,11 @@ def _head(details: RunDetails, summary: Summary) -> str:
     run = details.run
     took = f" in {span(summary.seconds)}" if summary.seconds is not None else ""
     lines = [f"run {run.id}: {run.state}{took}; recipe {run.recipe}, profile {run.profile}, started {run.started}"]
-    counted = [f"{sum(summary.items.values())} media: {_item_counts(summary.items)}"] if summary.items else []
+    files = sum(summary.items.values())
+    items = [f"{counted(files, 'file')}: {_item_counts(summary.items)}"] if files else []
     failed = [f"{item.item}: {item.reason}" for item in details.items if item.state == "failed" and item.reason]
     more = [f"and {len(failed) - _FAILED_SHOWN} more"] if len(failed) > _FAILED_SHOWN else []
-    return "\n".join([*lines, *counted, *failed[:_FAILED_SHOWN], *more])
+    return "\n".join([*lines, *items, *failed[:_FAILED_SHOWN], *more])
 
 
 def _stages(summary: Summary) -> str:

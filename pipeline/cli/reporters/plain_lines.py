@@ -124,7 +124,7 @@ def line_of(event: Event) -> str | None:
         case events.Checked(_, step, language, cues, over, rules):
             broken = f"{over} over the limits: " + ", ".join(f"{rule} {count}" for rule, count in rules.items())
             told = f"{counted(cues, 'cue')} in {language}, {broken if over else 'all within the limits'}"
-            return f"  {step:<22} {'check':<18}{told}"
+            return f"  {step:<22} {'check':<18}{told if cues else 'no cues: there is no speech or text to show'}"
         case events.ItemFinished(item, "skipped", _, _, reason):
             return f"{item}: skipped, {reason}"
         case events.ItemFinished(item, state, seconds, folder):

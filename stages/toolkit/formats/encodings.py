@@ -19,12 +19,12 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 # A decoder that takes any byte but five, for files from before UTF-8 was everywhere.
-_LATIN = "cp1252"
+_LATIN, _MAC = "cp1252", "mac-roman"
 _NAMES = {
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252", "cp1253": "Windows-1253",
     "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256", "cp1257": "Windows-1257",
     "cp1258": "Windows-1258", "cp874": "Windows-874", "gb18030": "GB 18030", "big5": "Big5", "cp932": "Shift JIS",
-    "cp949": "Windows-949", "koi8-r": "KOI8-R",
+    "cp949": "Windows-949", "koi8-r": "KOI8-R", "mac-roman": "Mac OS Roman",
 }  # fmt: skip
 _BY_LANGUAGE = {
     "cp1250": "bs cs hr hu pl ro sk sl sq", "cp1251": "be bg kk mk mn ru sr tt uk", "cp1253": "el", "cp1254": "az tr",
@@ -61,13 +61,24 @@ def _guessed(data: bytes, language: str | None) -> str:
     """Return the encoding in which a text of this language, or else of this look, would have such bytes."""
     usual = _USUAL.get(primary(language)) if language else None
     if language and (usual is None or _oddness(data, usual) is not None):
-        return usual or _LATIN
+        return usual or _latin(data)
     high = len(_HIGH.findall(data))
     letters = high + sum(map(len, re.findall(rb"[A-Za-z]+", data)))
     if high * 2 < letters:
-        return _LATIN
+        return _latin(data)
     odd = {codec: oddness for codec in _OTHERS if (oddness := _oddness(data, codec)) is not None}
     return min(odd, key=lambda codec: odd[codec]) if odd else _LATIN
+
+
+def _latin(data: bytes) -> str:
+    """Return Mac OS Roman for bytes that mean nothing in Windows-1252, as its `è` and `ê`, if that makes words."""
+    try:
+        data.decode(_LATIN)
+    except UnicodeDecodeError:
+        words = _WORD.findall(data.decode(_MAC))
+        if not any(low.islower() and high.isupper() for word in words for low, high in pairwise(word)):
+            return _MAC
+    return _LATIN
 
 
 def _oddness(data: bytes, codec: str) -> float | None:

@@ -36,6 +36,7 @@ def read_times(
     wrong: dict[str, list[int]] = {
         "times are not written in full": [],
         "times are negative": [],
+        "the cue ends before it begins": [],
         "hours are over 99": [],
     }
     for number, line in enumerate(lines):
@@ -55,6 +56,8 @@ def read_times(
         found[number] = TimeLine(times[0], times[1], settings, (matches[0].span(), matches[1].span()))
         if min(times[0], times[1]) < 0:
             wrong["times are negative"].append(number + 1)
+        elif times[1] < times[0]:
+            wrong["the cue ends before it begins"].append(number + 1)
         elif max(times[0], times[1]) >= _HUNDRED_HOURS_MS:
             wrong["hours are over 99"].append(number + 1)
         elif not line.replace(".", ",").startswith(f"{timecode(times[0])} --> {timecode(times[1])}"):
@@ -62,7 +65,8 @@ def read_times(
     for what, numbers in wrong.items():
         if numbers:
             what += ": text before the beginning is left out" if "negative" in what and not negative else ""
-            repairs.append(f"{what}, on line {numbers[0]} first ({len(numbers)} lines)")
+            more = f" and {len(numbers) - 1} more" if numbers[1:] else ""
+            repairs.append(f"{what}, on line {numbers[0]}{more}")
     return found
 
 

@@ -53,7 +53,8 @@ def probe(media: Path) -> Probe:
             media,
             expected,
             _other_kind(media) or f"something else, or a file whose beginning or end is missing ({_words(error)})",
-            "play the file to see whether it is complete; playlists and picture sequences are refused on purpose",
+            "play the file to see whether it is complete; playlists, picture sequences, texts and subtitles of pictures"
+            " (.sup, .idx) are refused on purpose",
         ) from error
 
 

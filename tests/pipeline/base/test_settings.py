@@ -184,6 +184,12 @@ def test_a_name_that_no_file_can_have_is_refused_in_each_setting(setting: str, n
         with_overrides(settings, {setting: name}, PARAMETERS)
 
 
+def test_a_language_of_a_list_is_named_where_it_is_not_known(tmp_path: Path) -> None:
+    (tmp_path / "reel.toml").write_text('to = "Turkish,Inglizce"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="that is about `Inglizce`"):
+        load_settings(DEFAULTS, tmp_path / "reel.toml", {}, {}, lambda: PARAMETERS)
+
+
 OF_ONE_FILE: dict[str, JsonValue] = {
     "guide": "netflix", "to": ["pt", "en"], "film": False, "report": False, "subtitles": "track:1",
     "bilingual": "source-above", "stages.asr.language": None, "stages.subtitle.formats": ["vtt"],

@@ -30,7 +30,7 @@ def test_a_batch_ends_with_its_table_and_names_paths_only_where_they_are_asked_f
         content = (ROOT / "samples" / "demo.mp4").read_bytes()
         (reel.folder / f"{name}.mp4").write_bytes(content + name.encode())
     shown = on_a_terminal(reel, "run", "one.mp4", "two.mp4")
-    assert shown[-2].startswith("2 media: 2 done")
+    assert shown[-2].startswith("2 files: 2 done")
     assert re.match(r"\d+ cues, \d+ over the limits of their guide", shown[-1])
     assert not [line for line in shown if line.endswith(".srt")]
 
@@ -40,7 +40,7 @@ def test_a_batch_ends_with_its_table_and_names_paths_only_where_they_are_asked_f
 
     failed = on_a_terminal(reel, "run", "one.mp4", "missing.mkv", columns=200, expect=3)
     assert failed[-1].split()[:2] == ["missing.mkv", "failed"]
-    assert any(line.startswith("2 media: 1 reused, 1 failed") for line in failed[-3:])
+    assert any(line.startswith("2 files: 1 reused, 1 failed") for line in failed[-3:])
 
 
 def test_one_file_ends_with_its_paths_on_a_terminal_too(reel: Reel) -> None:

@@ -49,4 +49,4 @@ def test_lines_of_a_batch_name_their_file_and_paths_go_to_a_pipe(reel: Reel, med
     steps = [line for line in done.stderr.splitlines() if " started " in line or " reused " in line or " done " in line]
     assert {line.partition(":")[0] for line in steps} == {"film.mp4", "other.mp4"}
     assert {line.split("/")[1] for line in done.stdout.splitlines()} == {"film", "other"}
-    assert "2 media: 2 done" in done.stderr
+    assert "2 files: 2 done" in done.stderr

@@ -111,7 +111,7 @@ def test_a_wrong_setting_of_one_file_is_reported_before_the_first_step(
 
 def test_the_final_table_counts_every_outcome(reel: Reel, films: list[Path]) -> None:
     done = reel("run", films[0], "missing.mkv", films[1], extra=STUB, expect=3)
-    assert "3 media: 2 done, 1 failed" in done.stderr
+    assert "3 files: 2 done, 1 failed" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("missing.mkv  failed  ")
     assert "[media.missing]" in done.stderr.splitlines()[-1]
 

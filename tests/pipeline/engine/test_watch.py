@@ -150,7 +150,7 @@ def test_files_are_found_however_they_arrive_and_an_interrupt_ends_politely(reel
     again = reel("run", inbox / "slow.mp4", extra=STUB, expect=6)
     assert "`reel watch`" in again.stderr
     assert watching.interrupt() == 0
-    assert "4 media: 3 done, 1 reused" in watching.err.read_text(encoding="utf-8"), (
+    assert "4 files: 3 done, 1 reused" in watching.err.read_text(encoding="utf-8"), (
         "nothing was taken twice, nothing before it was whole"
     )
     paths = watching.out.read_text(encoding="utf-8").splitlines()
@@ -166,7 +166,7 @@ def test_a_failed_file_does_not_end_the_watch_and_its_new_version_is_processed(r
     (inbox / os.fsdecode(name)).rename(inbox / "film.mp4")
     watching.says("film.mp4: done")
     assert watching.interrupt() == 3
-    assert "2 media: 1 done, 1 failed" in watching.err.read_text(encoding="utf-8")
+    assert "2 files: 1 done, 1 failed" in watching.err.read_text(encoding="utf-8")
 
 
 def test_a_termination_ends_at_once_and_the_next_watch_continues(reel: Reel, inbox: Path) -> None:
@@ -206,7 +206,7 @@ def test_results_may_lie_in_the_watched_folder_itself(reel: Reel, inbox: Path) -
     watching = Watching(reel, inbox, "-o", str(inbox), "--recipe", "transcribe")
     watching.says("film.mkv: done")
     assert watching.interrupt() == 0
-    assert "1 media" in watching.err.read_text(encoding="utf-8")
+    assert "1 file:" in watching.err.read_text(encoding="utf-8")
     assert film.read_text(encoding="utf-8") == "another version"
     assert {path.name for path in film.parent.glob("film*")} == {"film.mkv", "film.en.txt"}
 

@@ -138,6 +138,8 @@ def test_what_was_put_right_is_told(tmp_path: Path) -> None:
     assert "negative: text before the beginning is left out, on line 2" in "".join(
         read(tmp_path / "x.srt", _OTHER_CUES["a time before the beginning"][0])[1]
     )
+    backwards = b"1\n00:00:05,000 --> 00:00:03,000\nHello\n"
+    assert read(tmp_path / "x.srt", backwards)[1][0] == "the cue ends before it begins, on line 2"
     assert "hours are over 99, on line 2" in read(tmp_path / "x.srt", _OTHER_CUES["100 hours"][0])[1][0]
     assert "order" in read(tmp_path / "x.srt", (GOOD + GOOD).encode())[1][0]
 

@@ -21,6 +21,7 @@ TEXTS = {
     "cp949": "안녕하세요, 어떻게 지내세요? 우리가 무엇을 할지 모르겠어요.",
     "cp874": "สวัสดี คุณสบายดีไหม ฉันไม่รู้ว่าเราจะทำอะไร",
     "cp1252": "Olá, não sei o que vamos fazer. É muito importante, você não acha?",
+    "mac-roman": "Où est la forêt\u2009? Ça va très bien, ma chère amie.".replace("\u2009", " "),
     "utf-8-sig": "Olá, não sei.",
     "utf-16": "Olá, não sei.",
 }

@@ -109,6 +109,20 @@ def test_the_same_language_is_copied_without_the_backend(tmp_path: Path) -> None
     assert engine.calls == []
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "script"),
+    [("zh", "zh-Hant", "Hant"), ("zh-TW", "zh-Hant", None), ("zh", "zh-Hans", None), ("zh-Hant", "zh-Hans", "Hans"),
+     ("pt", "pt-BR", None), ("hi", "hi-Latn", "Latn")],
+)  # fmt: skip
+def test_a_copy_in_another_script_than_was_asked_for_is_told(
+    tmp_path: Path, source: str, target: str, script: str | None
+) -> None:
+    text = {"zh": "我不知道我们该怎么办", "pt": "Bom dia a todos", "hi": "मेरा नाम राम है"}[source[:2]]
+    audience = Audience()
+    run(FakeEngine([]), replace(a_job(tmp_path, source, text, target=target), listener=audience))
+    assert [f"in the script {script}" in warning for warning in audience.warnings] == [True] * bool(script)
+
+
 def test_proposed_names_are_protected_unless_the_glossary_says_something_else(tmp_path: Path) -> None:
     glossary = Glossary(terms=(Term(source="Marta", targets={"en": "Martha"}),)).write(tmp_path / "terms.tsv")
     names = Glossary(terms=(Term(source="Marta"), Term(source="Lima"))).write(tmp_path / "names.tsv")
@@ -134,7 +148,8 @@ def test_a_pair_that_the_backend_does_not_do_is_refused_by_name(tmp_path: Path) 
 def test_a_refusal_names_the_backend_that_would_do_it(tmp_path: Path) -> None:
     with pytest.raises(StageError) as refusal:
         run(FakeEngine([]), a_job(tmp_path, "en", "x", target="pt"))
-    assert refusal.value.hint == "`nllb` and `bergamot` can; choose one with `--set translate.backend=...`"
+    expected = "`--set translate.backend=nllb` or `--set translate.backend=bergamot` chooses one that does"
+    assert refusal.value.hint == expected
 
 
 def test_a_target_may_be_a_name_and_one_that_is_no_language_is_refused() -> None:

@@ -18,7 +18,7 @@ def test_new_films_get_subtitles_unless_they_have_some(reel: Reel, film: Film, f
     second = film("inbox/second/second.mkv", AUDIO.format("eng"))
     watching.says("second.mkv: ")
     assert watching.interrupt() == 0
-    assert "4 media: 2 done, 2 skipped" in watching.err.read_text(encoding="utf-8")
+    assert "4 files: 2 done, 2 skipped" in watching.err.read_text(encoding="utf-8")
     for made in (first, second):
         assert {path.name for path in made.parent.iterdir()} == {made.name, f"{made.stem}.en.srt", ".reel"}
     assert not reel.out.exists()

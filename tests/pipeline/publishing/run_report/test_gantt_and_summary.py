@@ -121,7 +121,7 @@ def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path)
     stub = {"REEL_STUB": "true"}
     reel("run", "film.mp4", extra=stub)
     text = reel("runs", "show", "--svg", "chart.svg").stdout
-    for word in ("1 media: 1 done", "PEAK MEMORY", "D demux", "waits"):
+    for word in ("1 file: 1 done", "PEAK MEMORY", "D demux", "waits"):
         assert word in text
     ElementTree.parse(tmp_path / "chart.svg")
     assert "FILE" in reel("runs", "show", "--steps").stdout
@@ -129,7 +129,7 @@ def test_a_run_is_shown_by_step_and_worker_and_drawn(reel: Reel, tmp_path: Path)
     data = json.loads(reel("runs", "show", "--json").stdout)["data"]
     assert [one["redone"] for one in data["summary"]["stages"] if one["step"] == "diarize"] == [1]
     reel("run", "film.mp4", "--set", "diarize.num_speakers=3", extra=stub)
-    assert "1 media: 1 reused" in reel("runs", "show").stdout
+    assert "1 file: 1 reused" in reel("runs", "show").stdout
     assert "nothing to draw" in reel("runs", "show", "--svg", "chart.svg", expect=2).stderr
 
 
