@@ -24,7 +24,7 @@ _WAYS_OUT = {
     errno.ENOTCONN: _DEVICE,
     errno.ESTALE: _DEVICE,
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ELOOP: "name the file or folder itself: its links lead in a circle",
+    errno.ELOOP: "put a file or folder in the place of that link: it leads in a circle, or reel follows no link there",
     errno.EMFILE: "allow more open files: `ulimit -n 4096`",
     errno.ENFILE: "end other programs: the whole system has too many open files",
 }
