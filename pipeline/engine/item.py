@@ -18,7 +18,7 @@ from pipeline.publishing.edits import Edit, language_of
 from pipeline.publishing.film_records import take_over
 from pipeline.publishing.folders import unwritable
 from pipeline.publishing.publish import FinishedJob, PublishedFiles, Rules, publish
-from pipeline.publishing.record import read_job
+from pipeline.publishing.record import is_regular, read_job
 from pipeline.store.history import StepRecord
 from pipeline.store.media_file import MediaFile
 from pipeline.store.results import ObjectDamaged, StoredFile, StoredResult
@@ -332,16 +332,18 @@ def publishing_notes(published: PublishedFiles, rules: Rules | None) -> list[str
         for path in published.edited
     ]
     if published.renamed:
-        media_files = [path for path in published.theirs if rules and path in rules.batch]
+        replaceable = tuple(
+            path for path in published.theirs if is_regular(path) and not (rules and path in rules.batch)
+        )
         text = f"kept, because reel did not write them: {_names(published.theirs)}; written beside them:"
         text += f" {_names(published.renamed)}"
-        if len(media_files) < len(published.theirs) and not (rules and rules.replace):
-            text += "; `--replace` overwrites them, but never a media file of this run"
+        if replaceable and not (rules and rules.replace):
+            text += f"; `--replace` overwrites {_names(replaceable)}"
         texts.append(text)
     if rules and rules.foreign_record:
         texts.append(
             f"{shown(rules.foreign_record)} is not a record of reel's, or is damaged, so it is kept, and"
-            f" {shown(published.folder)} is used; `--replace` overwrites it"
+            f" {shown(published.folder)} is used; to go back, move that file away and delete {shown(published.folder)}"
         )
     if published.shortened:
         texts.append(f"these names were too long for the disk and were cut: {_names(published.shortened)}")

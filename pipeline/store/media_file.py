@@ -46,9 +46,11 @@ class Identity:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """Return the identity from a file's status. SQLite holds 63 bits of a number, some systems give 64."""
+    """Return the identity from a file's status. SQLite holds 63 bits of a number. Some systems give 64, and a time in
+    ns has more from the year 2262 on, which a broken clock or a damaged disk states."""
     device, inode = status.st_dev & _SQLITE_MAX, status.st_ino & _SQLITE_MAX
-    return Identity(device, inode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    modified_ns, changed_ns = status.st_mtime_ns & _SQLITE_MAX, status.st_ctime_ns & _SQLITE_MAX
+    return Identity(device, inode, status.st_size, modified_ns, changed_ns)
 
 
 class MediaFile:

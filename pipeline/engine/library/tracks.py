@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.store.index import Index
+from pipeline.store.media_file import identity_of
 from shared.documents.media import TEXT_CODECS, is_commentary
 from shared.text.language import language_of_track
 
@@ -128,7 +129,7 @@ class TrackIndex:
 
 def _identity(film: Path) -> _Identity | None:
     try:
-        status = film.stat()
+        identity = identity_of(film.stat())
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return identity.device, identity.inode, identity.size, identity.modified_ns

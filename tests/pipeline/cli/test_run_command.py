@@ -278,6 +278,17 @@ def test_an_invalid_record_affects_its_folder_and_not_the_batch(reel: Reel, medi
     assert str(items[0]["folder"]).startswith(f"{reel.out}/film-")
     assert "out/film/job.json is not a record of reel's" in done.stderr
     assert damaged.read_bytes() == b"\xff\xfe{"
+    other_folder = Path(str(items[0]["folder"]))
+    assert f"to go back, move that file away and delete out/{other_folder.name}" in done.stderr
+    damaged.unlink()
+    shutil.rmtree(other_folder)
+    mine, link = damaged.with_name("film.en.srt"), damaged.with_name("film.en.vtt")
+    mine.write_text("mine", encoding="utf-8")
+    link.symlink_to(mine)
+    done = reel("run", media, extra=STUB)
+    assert "reel did not write them: film.en.srt, film.en.vtt; written beside them" in done.stderr
+    assert "`--replace` overwrites film.en.srt\n" in done.stderr, "a link is never replaced"
+    assert mine.read_text(encoding="utf-8") == "mine"
 
 
 def test_names_that_look_like_something_else_are_only_names(reel: Reel, media: Path, tmp_path: Path) -> None:
