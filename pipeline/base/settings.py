@@ -146,9 +146,10 @@ class Settings(Frozen):
     @field_validator("results_limit", mode="before")
     @classmethod
     def _limit(cls, value: object) -> str:
-        if value not in {"auto", "none"} and size_in(str(value)) is None:
+        text = str(value)
+        if text not in {"auto", "none"} and size_in(text) is None:
             raise ValueError("expected a size like 50GB, or auto, or none")
-        return str(value)
+        return text
 
     @field_validator("recipe", "guide", "glossary", "subtitles", "output_dir", "cache_dir", "results_dir", "index_dir")
     @classmethod

@@ -93,6 +93,19 @@ def test_a_name_that_there_is_not_is_refused_from_any_source(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("setting", Settings.model_fields)
+def test_a_value_of_any_type_is_taken_or_refused_by_name(tmp_path: Path, setting: str) -> None:
+    project = tmp_path / "reel.toml"
+    for value in ("[]", "{}", "[1, {}]", "{ a = { b = {} } }", "nan", "-1", "true", '""', "1979-05-27", "10" * 40):
+        project.write_text(f"{setting} = {value}\n", encoding="utf-8")
+        refusal = setting  # none: the value is taken
+        try:
+            load_settings(DEFAULTS, project, {}, {}, lambda: PARAMETERS)
+        except UsageError as refused:
+            refusal = str(refused)
+        assert setting in refusal or setting == "stages", value
+
+
 @pytest.mark.parametrize("written", ['"pt"', '"Portuguese"', '["pt"]', '"portugues "', '["PT"]', '"por"'])
 def test_one_language_is_a_list_of_one_and_may_be_a_name(tmp_path: Path, written: str) -> None:
     project = tmp_path / "reel.toml"
