@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.base.errors import Missing
 from pipeline.base.project import CODE_ROOT, CONFIG
+from pipeline.environments import environments
 from pipeline.environments.environments import WORKER_PACKAGES, Environments
 from pipeline.environments.families import load_families
 from pipeline.plan.registry import STAGES
+from shared.environment_manager import child_environment
 from shared.stage import CORE_ENVIRONMENT
 
 _LOCK = (CONFIG / "environments" / "core.lock").read_text(encoding="utf-8")
@@ -73,3 +77,30 @@ def test_workers_of_the_core_environment_import_no_other_packages() -> None:
     done = subprocess.run(command, cwd=CODE_ROOT, capture_output=True, encoding="utf-8", check=True)
 
     assert set(done.stdout.split()) <= WORKER_PACKAGES
+
+
+@pytest.mark.parametrize(
+    ("library", "says"),
+    [
+        ("import os; raise RuntimeError('on ' + os.environ['CUDA_VISIBLE_DEVICES'])", "RuntimeError: on GPU-1"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended by signal SIGSEGV"),
+        ("import time; time.sleep(3600)", "no end within 0.5s"),
+    ],
+    ids=["fails", "crashes", "hangs"],
+)
+def test_a_library_that_does_not_compute_on_a_card_is_told_however_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, says: str
+) -> None:
+    """A module that is found under the name `torch` does what such a library did on some machine."""
+    (tmp_path / "torch.py").write_text(library, encoding="utf-8")
+
+    def with_library(*places: Any, **options: Any) -> dict[str, str]:
+        variables = child_environment(*places, **options)
+        return variables | {"PYTHONPATH": os.pathsep.join([variables["PYTHONPATH"], str(tmp_path)])}
+
+    monkeypatch.setattr(environments, "child_environment", with_library)
+    if "sleep" in library:
+        monkeypatch.setattr(environments, "_LIMIT_S", 0.5)
+    families = load_families(CONFIG / "environments.toml")
+    here = Environments(tmp_path / "environments", CONFIG / "environments", tmp_path, families)
+    assert here.prove(CORE_ENVIRONMENT, "torch", card="GPU-1") == says
