@@ -64,9 +64,9 @@ def load_card_libraries(path: Path) -> Mapping[str, CardLibrary]:
 def usable_hardware(hardware: Hardware, libraries: Mapping[str, CardLibrary], environ: Mapping[str, str]) -> Hardware:
     """Return the machine with the cards that work is placed on, and why some libraries compute on none of them.
 
-    They are those that the user's variable leaves, and among these the ones on which the most libraries compute: an
-    old card beside a new one is left alone. A card on which no library computes counts as none. Where the driver's tool
-    fails, no library computes on a card, for the reason that the tool gives.
+    They are those that the user's variable leaves, and among these the ones on which the most libraries compute, the
+    same ones on each: an old card beside a new one is left alone. A card on which no library computes counts as none.
+    Where the driver's tool fails, no library computes on a card, for the reason that the tool gives.
     """
     system, machine = hardware.system, hardware.machine
     visible = visible_cards(hardware.cuda, environ.get(VISIBLE))
@@ -76,9 +76,8 @@ def usable_hardware(hardware: Hardware, libraries: Mapping[str, CardLibrary], en
         }
         for card in visible
     }
-    fewest = min(map(len, problems.values()), default=0)
-    best = tuple(card for card in visible if len(problems[card]) == fewest < len(libraries))
-    reasons = problems[(best or visible)[0]] if visible else {}
+    reasons = min(problems.values(), key=len, default={})
+    best = tuple(card for card in visible if problems[card].keys() == reasons.keys() != libraries.keys())
     if hardware.card_trouble and not hardware.cuda:
         reasons = dict.fromkeys(libraries, hardware.card_trouble)
     return hardware.model_copy(update={"cuda": best, "card_problems": reasons})

@@ -80,17 +80,29 @@ def find_tool(path: str | None) -> str | None:
 
 
 def find_traces(path: str | None, devices: Path = Path("/dev"), driver: Path = Path("/proc/driver/nvidia")) -> str:
-    """Return what shows without asking any program that the cards may have changed: device files, the driver's
-    version, the tool. Empty on a machine without NVIDIA's driver. Takes microseconds."""
+    """Return what shows without asking any program that the cards may have changed: device files, what the driver tells
+    in `driver` of itself, its cards and their slices, and the tool. Empty on a machine without NVIDIA's driver. Takes
+    microseconds."""
     files = [file.name for pattern in ("nvidia[0-9]*", "dxg") for file in sorted(devices.glob(pattern))]
     tool = find_tool(path)
     if files in ([], ["dxg"]) and not tool:
         return ""  # no card, or inside WSL2 that of another maker
+    told = _lines_of(driver / "version", "NVRM")
+    if not told and tool:  # inside WSL2 and on Windows; each driver brings a tool of its own there
+        told = [f"{Path(tool).stat().st_mtime:.0f}"]
+    for card in sorted(driver.glob("gpus/*")):
+        told += [card.name, *_lines_of(card / "information", "Model", "GPU UUID")]
+    told += [str(part.relative_to(driver)) for part in sorted(driver.glob("capabilities/gpu*/mig/gi*/ci*"))]
+    return " ".join([*files, *told, *([tool] if tool else [])])
+
+
+def _lines_of(file: Path, *names: str) -> list[str]:
+    """Return the lines of a file of the driver that begin with one of the names; none where there is no file."""
     try:
-        version = (driver / "version").read_text(encoding="utf-8", errors="replace").splitlines()[:1]
-    except OSError:  # WSL2 and Windows have no such file; each driver brings a tool of its own there
-        version = [f"{Path(tool).stat().st_mtime:.0f}"] if tool else []
-    return " ".join([*files, *version, *([tool] if tool else [])])
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [" ".join(line.split()) for line in lines if line.startswith(names)]
 
 
 def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:

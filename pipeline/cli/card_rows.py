@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline.base.hardware import Hardware
-from pipeline.base.nvidia import VISIBLE, Card, CardUse
+from pipeline.base.nvidia import VISIBLE, Card, CardUse, visible_cards
 from pipeline.environments.environments import Environments
 from pipeline.plan.registry import STAGES
 from pipeline.store.card_proofs import CardProofs
@@ -27,12 +27,14 @@ def card_rows(machine: Hardware, usable: Hardware, use: Mapping[str, CardUse], e
     if machine.card_trouble and machine.cuda:  # else it is the reason why each library computes on the processor
         rows.append(("note", "card", machine.card_trouble))
     chosen = environ.get(VISIBLE)
-    if machine.cuda and not usable.cuda and not usable.card_problems:
+    visible = visible_cards(machine.cuda, chosen)
+    if machine.cuda and not visible:
         rows.append(("note", "card", f"{VISIBLE}={chosen} hides every card, so all computes on the processor"))
     elif usable.cuda:
-        why = f"{VISIBLE} hides it" if chosen else "more computes on the other"
-        unused = [card for card in machine.cuda if card not in usable.cuda]
-        rows += [("note", "card", f"{card.name} is not used: {why}") for card in unused]
+        for card in machine.cuda:
+            if card not in usable.cuda:
+                why = "more computes on the other" if card in visible else f"{VISIBLE} hides it"
+                rows.append(("note", "card", f"{card.name} is not used: {why}"))
     reasons: dict[str, list[str]] = {}
     for library, reason in usable.card_problems.items():
         reasons.setdefault(reason, []).append(library)

@@ -104,6 +104,14 @@ def test_an_old_card_beside_a_new_one_is_left_alone() -> None:
     assert usable_hardware(machine(old, new), LIBRARIES, {"CUDA_VISIBLE_DEVICES": "0"}).cuda == (old,)
 
 
+def test_of_cards_that_other_libraries_know_one_kind_is_taken() -> None:
+    """Of a Pascal and a Hopper with an old driver, each has one library, and not the same."""
+    pascal, hopper = card("GTX 1060", "6.1", "550.54.14"), card("H100", "9.0", "550.54.14")
+    for first, second, lacking in ((pascal, hopper, "torch"), (hopper, pascal, "ctranslate2")):
+        usable = usable_hardware(machine(first, second), LIBRARIES, {})
+        assert (usable.cuda, set(usable.card_problems)) == ((first,), {lacking})
+
+
 @pytest.mark.parametrize("chosen", ["", "-1", "9"])
 def test_a_hidden_card_has_the_processor_compute_and_no_environment_built_again(chosen: str) -> None:
     here = machine(card("RTX 3060", "8.6"))

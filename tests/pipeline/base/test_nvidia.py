@@ -162,4 +162,11 @@ def test_traces_change_with_cards_driver_and_tool_and_are_none_without(tmp_path:
     seen.add(find_traces(None, devices, driver))
     (driver / "version").write_text("NVRM version: 550.54.14\nGCC version: 12\n", encoding="utf-8")
     seen.add(find_traces(None, devices, driver))
-    assert len(seen) == 4
+    information = driver / "gpus" / "0000:01:00.0" / "information"
+    information.parent.mkdir(parents=True)
+    for model, uuid in (("GTX 1060", uuid_of(0)), ("RTX 3090", uuid_of(1)), ("RTX 3090", uuid_of(2))):
+        information.write_text(f"Model: \t\t {model}\nIRQ:   \t\t 1\nGPU UUID: \t {uuid}\n", encoding="utf-8")
+        seen.add(find_traces(None, devices, driver))
+    (driver / "capabilities" / "gpu0" / "mig" / "gi1" / "ci0").mkdir(parents=True)
+    seen.add(find_traces(None, devices, driver))
+    assert len(seen) == 8

@@ -47,6 +47,9 @@ def test_a_card_that_is_not_used_is_told() -> None:
     assert ("note", "card", "RTX 3090 is not used: CUDA_VISIBLE_DEVICES hides it") in _rows(
         OLD, NEW, CUDA_VISIBLE_DEVICES="0"
     )
+    assert ("note", "card", "GTX 1060 is not used: more computes on the other") in _rows(
+        OLD, NEW, CUDA_VISIBLE_DEVICES="0,1"
+    )
     hidden = "CUDA_VISIBLE_DEVICES=-1 hides every card, so all computes on the processor"
     assert ("note", "card", hidden) in _rows(NEW, CUDA_VISIBLE_DEVICES="-1")
 
