@@ -17,6 +17,7 @@ from pathlib import Path
 from shared.documents.base import Frozen
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+NO_CARD = "-1"  # as its value, hides every card: Windows takes an empty variable for one that is not set
 _TOOL = "nvidia-smi"
 # Where the tool is when it is not on the PATH: inside WSL2, and where drivers for Windows before 2020 put it.
 _FOLDERS = ("/usr/lib/wsl/lib", r"C:\Program Files\NVIDIA Corporation\NVSMI")
@@ -28,7 +29,9 @@ _OLD_FIELDS = (
     "memory.total",
     "driver_version",
 )  # drivers before 510 refuse the question for a field that they do not know
-_NO_CARD = "No devices were found"  # the tool's words where there is a driver and no card, with a failure as its status
+_NOTHING_FOUND = (
+    "No devices were found"  # the tool's words where there is a driver and no card, with a failure as its status
+)
 _UUID = re.compile(r"GPU-[0-9a-fA-F-]{36}")
 _LISTED_CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
 _LISTED_SLICE = re.compile(r"MIG (?P<profile>\S*?(?P<gb>\d+)gb\S*)\s.*\(UUID: (?P<uuid>MIG-[^)]+)\)")
@@ -119,7 +122,7 @@ def ask_cards(path: str | None, devices: Path = Path("/dev")) -> CardsFound:
     if any("not a valid field" in line for line in (*lines, trouble)):
         fields = _OLD_FIELDS
         lines, trouble = _ask(tool, _query(fields))
-    if any(_NO_CARD in line for line in (*lines, trouble)):
+    if any(_NOTHING_FOUND in line for line in (*lines, trouble)):
         return CardsFound()
     cards: list[Card] = []
     for line in lines:

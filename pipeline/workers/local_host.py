@@ -12,7 +12,7 @@ from pipeline.base import events
 from pipeline.base.events import Emit
 from pipeline.base.hardware import available_cores, find_memory_mb
 from pipeline.base.launcher import BYTECODE, UNCOMPILED
-from pipeline.base.nvidia import VISIBLE, ask_use
+from pipeline.base.nvidia import NO_CARD, VISIBLE, ask_use
 from pipeline.base.project import CODE_ROOT, own_config
 from pipeline.plan.llm_services import find_key
 from pipeline.store.worker_stats import Measurements
@@ -87,7 +87,11 @@ class LocalHost:
         )
         if UNCOMPILED:
             environment["PYTHONPYCACHEPREFIX"] = str(scratch / BYTECODE)
-        if placement.gpu is not None and key.device == "cuda":
+        if key.device != "cuda":
+            environment[VISIBLE] = (
+                NO_CARD  # some libraries take memory of a card that they see, or fail over a broken one
+            )
+        elif placement.gpu is not None:
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
             environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)
         log_name = "-".join(part for part in (name, key.environment, *key.tools, key.stage) if part)

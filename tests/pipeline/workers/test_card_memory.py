@@ -109,6 +109,14 @@ def test_a_worker_is_given_its_card_by_uuid(host: LocalHost) -> None:
     assert made._launch.environment["CUDA_VISIBLE_DEVICES"] == uuid_of(1)
 
 
+def test_a_worker_on_the_processor_sees_no_card(host: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    made = host.make(WorkerKey("core", "asr", "x", (), (), "cpu", 1), Placement("local"), Demand(), "w1")
+    assert made._launch.environment["CUDA_VISIBLE_DEVICES"] == "-1"
+    unknown = host.make(WorkerKey("core", "asr", "x", (), (), "cuda", 1), Placement("local"), Demand(), "w2")
+    assert unknown._launch.environment["CUDA_VISIBLE_DEVICES"] == "0", "a card that the user names is tried"
+
+
 class _Idle:
     """A worker that ends when it is told."""
 
