@@ -29,9 +29,7 @@ _OLD_FIELDS = (
     "memory.total",
     "driver_version",
 )  # drivers before 510 refuse the question for a field that they do not know
-_NOTHING_FOUND = (
-    "No devices were found"  # the tool's words where there is a driver and no card, with a failure as its status
-)
+_NOTHING_FOUND = "No devices were found"  # what the tool says, and fails, where there is a driver and no card
 _UUID = re.compile(r"GPU-[0-9a-fA-F-]{36}")
 _LISTED_CARD = re.compile(r"GPU \d+: .*\(UUID: (?P<uuid>GPU-[^)]+)\)")
 _LISTED_SLICE = re.compile(r"MIG (?P<profile>\S*?(?P<gb>\d+)gb\S*)\s.*\(UUID: (?P<uuid>MIG-[^)]+)\)")

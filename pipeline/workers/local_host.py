@@ -89,7 +89,7 @@ class LocalHost:
             environment["PYTHONPYCACHEPREFIX"] = str(scratch / BYTECODE)
         if key.device != "cuda":
             environment[VISIBLE] = (
-                NO_CARD  # some libraries take memory of a card that they see, or fail over a broken one
+                NO_CARD  # a library may take memory of a card that it sees, or fail over a broken one
             )
         elif placement.gpu is not None:
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.

@@ -105,7 +105,7 @@ def test_an_old_card_beside_a_new_one_is_left_alone() -> None:
 
 
 def test_of_cards_that_other_libraries_know_one_kind_is_taken() -> None:
-    """Of a Pascal and a Hopper with an old driver, each has one library, and not the same."""
+    # On each of a Pascal and a Hopper with an old driver one library computes, and not the same.
     pascal, hopper = card("GTX 1060", "6.1", "550.54.14"), card("H100", "9.0", "550.54.14")
     for first, second, lacking in ((pascal, hopper, "torch"), (hopper, pascal, "ctranslate2")):
         usable = usable_hardware(machine(first, second), LIBRARIES, {})

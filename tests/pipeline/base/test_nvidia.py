@@ -64,8 +64,9 @@ def test_without_the_tool_a_device_file_is_a_card_of_which_nothing_is_known(tmp_
     found = ask_cards(None, tmp_path)
     assert found.cards == (Card(name="NVIDIA card 0", uuid="0"), Card(name="NVIDIA card 1", uuid="1"))
     assert "nvidia-smi was not found" in found.trouble
-    (tmp_path / "nvidia10").touch()
-    assert [card.name for card in visible_cards(ask_cards(None, tmp_path).cards, "2,0")] == [
+    for name in ("nvidia2", "nvidia10"):
+        (tmp_path / name).touch()
+    assert [card.name for card in visible_cards(ask_cards(None, tmp_path).cards, "3,0")] == [
         "NVIDIA card 10",
         "NVIDIA card 0",
     ]
