@@ -1,4 +1,4 @@
-"""The engine of stage `assemble`: cues taken apart by the project's own rules."""
+"""Make segments of the spoken and sung parts of cues: the engine of stage `assemble`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from shared.text.sentence_end import ends_sentence
 from shared.text.text_width import places
 from stages.toolkit.cues.parts import Part, parts_of
 
-# On-screen text, which must not be joined with what is said around it into one sentence.
+# The speaker of on-screen text, which must not be joined with the speech around it into one sentence.
 _SIGN = "sign"
-_CONTINUES_MS = 2_000  # a speaker who was named goes on in the next cue if it comes so soon
-_COVERED = 0.5  # of a heard segment; what cues cover more of is theirs already
+_CONTINUES_MS = 2_000  # a named speaker continues in the next cue if the pause is shorter
+_COVERED = 0.5  # of a recognised segment: if cues cover more of it, it is left out
 
 
 class CueParts:
-    """Takes cues apart; holds nothing."""
+    """The engine, without state."""
 
     def segments_of(self, sheet: CueSheet) -> tuple[KeptCues, tuple[Segment, ...]]:
-        """Return the cues with the numbers of their segments, and the segments in the cues' order."""
+        """Return the cues with the ids of their segments, and the segments in the order of the cues."""
         segments: list[Segment] = []
         kept: list[KeptCue] = []
         before: Segment | None = None
@@ -35,10 +35,10 @@ class CueParts:
             kept.append(KeptCue(cue=cue, segments=tuple(segment.id for segment in own)))
         return KeptCues(language=sheet.language, kind=sheet.kind, cues=tuple(kept)), tuple(segments)
 
-    def filled(
+    def fill_gaps(
         self, kept: KeptCues, segments: tuple[Segment, ...], heard: Transcript
     ) -> tuple[KeptCues, tuple[Segment, ...]]:
-        """Return both with the heard segments that no cue covers, all numbered again in order of time."""
+        """Return both with the recognised segments that no cue covers, all segments numbered again in order of time."""
         spans = sorted((one.cue.start_ms, one.cue.end_ms) for one in kept.cues if one.segments)
         extra = [
             segment.model_copy(update={"origin": "heard"})
@@ -55,7 +55,7 @@ class CueParts:
 
 
 def _shown(cues: Sequence[Cue]) -> Iterator[Cue]:
-    """Yield the cues that are seen after the film begins."""
+    """Yield the cues that are shown after the beginning of the film."""
     for cue in cues:
         if cue.start_ms >= 0:
             yield cue
@@ -74,8 +74,8 @@ def _segments(cue: Cue, parts: Sequence[Part], before: Segment | None, first: in
     for number, (part, span) in enumerate(zip(parts, _spans(cue, parts), strict=True)):
         speaker = _SIGN if cue.place and cue.place.at else part.speaker or cue.speaker
         if speaker is None and number == 0 and part.turn == 0 and not part.before and before:
-            goes_on = not ends_sentence(before.text) and cue.start_ms - before.end_ms < _CONTINUES_MS
-            speaker = before.speaker if goes_on and before.speaker != _SIGN else None
+            continues = not ends_sentence(before.text) and cue.start_ms - before.end_ms < _CONTINUES_MS
+            speaker = before.speaker if continues and before.speaker != _SIGN else None
         yield Segment(
             id=first + number, text=part.text, start_ms=span.start_ms, end_ms=span.end_ms, speaker=speaker,
             sung=part.kind == "lyrics", origin="read",
@@ -83,7 +83,7 @@ def _segments(cue: Cue, parts: Sequence[Part], before: Segment | None, first: in
 
 
 def _spans(cue: Cue, parts: Sequence[Part]) -> Iterator[_Span]:
-    """Yield the parts of a cue's time, in proportion to the length of their texts."""
+    """Yield the time of each part of a cue, in proportion to the length of its text."""
     widths = [max(places(part.text), 1) for part in parts]
     length, done = cue.end_ms - cue.start_ms, 0
     for width in widths:
@@ -93,7 +93,7 @@ def _spans(cue: Cue, parts: Sequence[Part]) -> Iterator[_Span]:
 
 
 def _covered_ms(segment: Segment, spans: Sequence[tuple[int, int]]) -> int:
-    """Return how much of a segment's time cues cover, where they overlap more than once."""
+    """Return how much of a segment's time is covered by cues, which may overlap. `spans` must be in order."""
     covered, reached = 0, segment.start_ms
     for start, end in spans:
         begin, last = max(start, reached), min(end, segment.end_ms)
@@ -104,5 +104,5 @@ def _covered_ms(segment: Segment, spans: Sequence[tuple[int, int]]) -> int:
 
 
 def load(models: Mapping[str, Path], device: Device) -> CueParts:
-    """Do nothing: this backend has no model."""
+    """Return the engine; there is no model to load."""
     return CueParts()

@@ -1,8 +1,8 @@
-"""Make a transcript of the cues of an existing subtitle, and of what was heard where no cue stands.
+"""Make a transcript from the cues of an existing subtitle, and from the recognised speech that no cue covers.
 
-Each text that is said or sung becomes a segment with the time of its cue. Sounds, names in front of a text and
-marks stay in the cues, so that nothing takes them for speech. Without cues, because the subtitle does not fit the film
-or cannot be read, the transcript is what was heard.
+Each spoken or sung text becomes a segment with the time of its cue. Sounds, names before a text and marks remain in the
+cues, because they are not speech. If the subtitle does not fit the film or cannot be read, there are no cues, and the
+result is the transcript of the recogniser.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage
 
 
 class AssembleInputs(Files):
-    """`subtitle`: `shared.documents.cue.CueSheet` as it was read; `heard`: `shared.documents.transcript.Transcript`,
-    None without a film; `cues`: the subtitle in the film's time, None where it does not fit the film."""
+    """`subtitle`: `shared.documents.cue.CueSheet` with the times of the file; `cues`: the same with the times of the
+    film, None if it does not fit the film; `heard`: `shared.documents.transcript.Transcript` of the recogniser, None
+    without a film."""
 
     subtitle: Path
     cues: Path | None = None
@@ -27,7 +28,7 @@ class AssembleInputs(Files):
 
 
 class AssembleParams(Params):
-    """How the two texts are put together."""
+    """Parameters of the stage."""
 
     fill: bool = Field(False, description="also take what was heard where no cue stands")
 
@@ -43,16 +44,16 @@ AssembleJob = Job[AssembleInputs, AssembleParams]
 
 
 class Engine(Protocol):
-    """A backend: make segments of cues, and choose among what was heard."""
+    """A backend: it makes segments of cues, and adds recognised segments that no cue covers."""
 
     def segments_of(self, sheet: CueSheet) -> tuple[KeptCues, tuple[Segment, ...]]: ...
-    def filled(
+    def fill_gaps(
         self, kept: KeptCues, segments: tuple[Segment, ...], heard: Transcript
     ) -> tuple[KeptCues, tuple[Segment, ...]]: ...
 
 
 def run(engine: Engine, job: AssembleJob) -> AssembleOutputs:
-    """Put the transcript together."""
+    """Write the transcript, and the cues with the ids of their segments."""
     heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
     if heard and job.inputs.cues is None:
         return _write(job, heard, None)
@@ -61,12 +62,12 @@ def run(engine: Engine, job: AssembleJob) -> AssembleOutputs:
         return _write(job, heard, None)
     kept, segments = engine.segments_of(sheet)
     if heard and job.params.fill:
-        kept, segments = engine.filled(kept, segments, heard)
+        kept, segments = engine.fill_gaps(kept, segments, heard)
     return _write(job, _transcript(sheet, segments, heard), kept)
 
 
 def stub(job: AssembleJob) -> AssembleOutputs:
-    """Return a segment for each cue, or what was heard."""
+    """Write a segment for each cue, or the transcript of the recogniser."""
     heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
     if heard and job.inputs.cues is None:
         return _write(job, heard, None)

@@ -1,8 +1,8 @@
-"""The engine of stage `bilingual`: the cues of two sheets paired by their times.
+"""Pair the cues of two sheets by their times: the engine of stage `bilingual`.
 
-Where both sheets have the same times, as with an existing subtitle, cue goes with cue. Elsewhere neighbours that
-overlap make a group: the words of the other language, spread over the times of their cues, are shared out among the
-group's cues in the spoken language, cut where a line may end and near the time at which the next of them begins.
+If both sheets have the same times, as with an existing subtitle, the cues are paired one by one. Otherwise cues that
+overlap make a group. The words of the other language, spread over the times of their cues, are divided among the
+group's cues in the spoken language. They are cut where a line may end and near the beginning of the next of these cues.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ from stages.toolkit.cues.lines import lines_of
 from stages.toolkit.cues.words import Piece, fit_pieces, spread_tokens
 from stages.toolkit.formats.writer import render
 
-_TOGETHER = 0.3  # of the shorter of two cues; what overlaps less is beside it, because one cue hangs on for reading
-_OFF_PER_MS = 1 / 60  # a cut that is off by a second costs as much as one after an article
+# The share of the shorter of two cues that must overlap to group them: a cue may stay for reading when the next begins.
+_LEAST_OVERLAP = 0.3
+_OFF_PER_MS = 1 / 60  # the cost of a cut that is off in time: a second costs as much as a cut after an article
 
 
 class Pairs:
-    """Puts sheets together; holds nothing."""
+    """The engine, without state."""
 
-    def together(
+    def combine(
         self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits, joining: JoiningWords
     ) -> CueSheet:
-        """Return a sheet of both languages. No cue of either is lost. `joining` are words of the other language."""
-        made: list[Cue] = []
+        """Return a sheet of both languages, with all cues of both. `joining` are words of the other language."""
+        combined: list[Cue] = []
         for ours, theirs in _groups(_ordered(cues), _ordered(translated)):
             if not ours:
-                made += theirs
+                combined += theirs
             elif len(ours) == len(theirs) == 1:
-                made.append(_both(ours[0], theirs[0].lines, order))
+                combined.append(_both(ours[0], theirs[0].lines, order))
             else:
-                shares = _shared(ours, theirs, limits, joining)
-                made += [_both(cue, lines, order) for cue, lines in zip(ours, shares, strict=True)]
-        return CueSheet(language=translated.language, kind=cues.kind, cues=tuple(made))
+                shares = _shares(ours, theirs, limits, joining)
+                combined += [_both(cue, lines, order) for cue, lines in zip(ours, shares, strict=True)]
+        return CueSheet(language=translated.language, kind=cues.kind, cues=tuple(combined))
 
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str:
         """See `stages.toolkit.formats.writer.render`."""
@@ -49,7 +50,7 @@ class Pairs:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Pairs:
-    """Do nothing: this backend has no model."""
+    """Return the engine; there is no model to load."""
     return Pairs()
 
 
@@ -58,8 +59,8 @@ def _ordered(sheet: CueSheet) -> list[Cue]:
 
 
 def _both(cue: Cue, others: Sequence[str], order: Order) -> Cue:
-    """Return a cue with the lines of another language. The looks of parts stay with their lines."""
-    if tuple(others) == cue.lines:  # a sound, a name: once is enough
+    """Return a cue with the lines of another language added. The styles of spans stay with their lines."""
+    if tuple(others) == cue.lines:  # a sound or a name is shown once
         return cue
     above, below = (cue.lines, tuple(others)) if order == "source-above" else (tuple(others), cue.lines)
     down = 0 if order == "source-above" else len(others)
@@ -68,7 +69,7 @@ def _both(cue: Cue, others: Sequence[str], order: Order) -> Cue:
 
 
 def _groups(ours: Sequence[Cue], theirs: Sequence[Cue]) -> Iterator[tuple[list[Cue], list[Cue]]]:
-    """Yield the cues of both that belong together, in order of time; either may be empty."""
+    """Yield the cues of both sheets that belong together, in order of time. One side may be empty."""
     if [(cue.start_ms, cue.end_ms) for cue in ours] == [(cue.start_ms, cue.end_ms) for cue in theirs]:
         yield from (([one], [other]) for one, other in zip(ours, theirs, strict=True))
         return
@@ -96,16 +97,16 @@ def _groups(ours: Sequence[Cue], theirs: Sequence[Cue]) -> Iterator[tuple[list[C
 def _overlap(first: Cue, other: Cue) -> bool:
     shared = min(first.end_ms, other.end_ms) - max(first.start_ms, other.start_ms)
     shorter = min(first.end_ms - first.start_ms, other.end_ms - other.start_ms)
-    return shared > _TOGETHER * shorter or (shared >= 0 and first.start_ms == other.start_ms)
+    return shared > _LEAST_OVERLAP * shorter or (shared >= 0 and first.start_ms == other.start_ms)
 
 
-def _shared(ours: Sequence[Cue], theirs: Sequence[Cue], limits: Limits, joining: JoiningWords) -> list[tuple[str, ...]]:
-    """Return the lines in the other language for each cue of a group. A cue whose turn no word is left for has none."""
+def _shares(ours: Sequence[Cue], theirs: Sequence[Cue], limits: Limits, joining: JoiningWords) -> list[tuple[str, ...]]:
+    """Return the lines in the other language for each cue of a group; none for a cue that gets no words."""
     pieces = list(fit_pieces(_pieces(theirs), limits.line_length, max((cue.end_ms for cue in theirs), default=0)))
     costs = breaks_of(pieces, joining).line if pieces else []
     cuts = [0]
     for cue in ours[1:]:
-        # A cut at the beginning or the end leaves a cue without words, which is right where nothing was said in it.
+        # A cut at the beginning or the end leaves a cue without words, which is right if it has no spoken words.
         places = range(cuts[-1], len(pieces) + 1)
         cuts.append(min(places, key=lambda place: _cost(pieces, costs, place, cue.start_ms)))
     cuts.append(len(pieces))

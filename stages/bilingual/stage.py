@@ -1,7 +1,7 @@
-"""Show two languages in one subtitle, for learners: each cue holds the lines of both, one above the other.
+"""Show two languages in one subtitle, for learners: each cue has the lines of both, one above the other.
 
-The cues are those of the spoken language; what is said in them in the other language stands in the same cue. Each
-language keeps to its own limits of a line.
+The cues are those of the spoken language, with the words of the other language added to each. The lines of each
+language have the limits of that language.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ BilingualJob = Job[BilingualInputs, BilingualParams]
 
 
 class Engine(Protocol):
-    """A backend: put two sheets together, and render the result."""
+    """A backend: it combines two sheets, and renders the result."""
 
-    def together(
+    def combine(
         self, cues: CueSheet, translated: CueSheet, order: Order, limits: Limits, joining: JoiningWords
     ) -> CueSheet: ...
     def render(self, sheet: CueSheet, kind: str, aspect: float | None) -> str: ...
 
 
 def run(engine: Engine, job: BilingualJob) -> BilingualOutputs:
-    """Put the two languages together and write the files."""
+    """Combine the two languages, and write the files."""
     cues, translated = CueSheet.read(job.inputs.cues), CueSheet.read(job.inputs.translated)
     language = translated.language
     joining = job.params.joining_words_in(language)
-    sheet = engine.together(cues, translated, job.params.order, job.params.limits(language), joining)
+    sheet = engine.combine(cues, translated, job.params.order, job.params.limits(language), joining)
     picture = Media.read(job.inputs.info).picture if job.inputs.info else None
     texts = {kind: engine.render(sheet, kind, picture.aspect if picture else None) for kind in job.params.formats}
     return _write(job, sheet, texts)
 
 
 def stub(job: BilingualJob) -> BilingualOutputs:
-    """Return the cues of the spoken language, and files with their marked text."""
+    """Write the cues of the spoken language, and files with their marked text."""
     sheet = CueSheet.read(job.inputs.cues)
     return _write(job, sheet, {kind: stub_file(sheet, kind) for kind in job.params.formats})
 

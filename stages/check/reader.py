@@ -1,4 +1,4 @@
-"""The engine of stage `check`: any subtitle file read, and measured by the project's own rules."""
+"""Read a subtitle file and check its cues by the project's own rules: the engine of stage `check`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from stages.toolkit.cues.rules import check
 from stages.toolkit.formats.reader import read
 
 
-class Pysubs2Reader:
-    """Reads files and checks cues; holds nothing."""
+class SubtitleChecker:
+    """The engine, without state."""
 
     def read(self, subtitles: Path) -> ReadCues:
         """See `stages.toolkit.formats.reader.read`."""
         return read(subtitles)
 
     def film(self, media: Path) -> Film:
-        """Return the media's end and frame rate."""
-        from stages.toolkit.media.probe import probe  # PyAV takes a third of a second, which most checks can do without
+        """Return the end and the frame rate of a media file."""
+        from stages.toolkit.media.probe import probe  # PyAV takes a third of a second, and most checks have no media
 
         found = probe(media)
         pictures = [track for track in found.tracks if track.kind == "video" and not track.cover]
@@ -35,6 +35,6 @@ class Pysubs2Reader:
         return check(cues, language, limits, end_ms)
 
 
-def load(models: Mapping[str, Path], device: Device) -> Pysubs2Reader:
-    """Do nothing: this backend has no model."""
-    return Pysubs2Reader()
+def load(models: Mapping[str, Path], device: Device) -> SubtitleChecker:
+    """Return the engine; there is no model to load."""
+    return SubtitleChecker()

@@ -1,4 +1,4 @@
-"""Check a subtitle file against a guide: every rule that some cue breaks, and the worst of them."""
+"""Check a subtitle file against a guide: report each rule that is broken, and the worst cues."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from shared.text.language_names import known_language
 
 
 class CheckInputs(Files):
-    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any hand; `media`: what they belong to, for its
-    end and its frames."""
+    """`subtitles`: SubRip, WebVTT, ASS, TTML, SCC or a cue sheet, from any source; `media`: their media file, for its
+    end and its frame rate."""
 
     subtitles: Path
     media: Path | None = None
 
 
 class CheckParams(GuideParams):
-    """The limits to check by."""
+    """The limits of the guide, and the language."""
 
     language: str = Field(UNDETERMINED, description="the language of the subtitles, BCP-47; limits depend on it")
 
@@ -34,8 +34,8 @@ class CheckParams(GuideParams):
 
 
 class CheckOutputs(Files):
-    """`report`: `shared.documents.quality_report.QualityReport`; `cues`: `shared.documents.cue.CueSheet`, the cues as
-    they were read."""
+    """`report`: `shared.documents.quality_report.QualityReport`; `cues`: `shared.documents.cue.CueSheet`, the cues of
+    the file."""
 
     report: Path
     cues: Path
@@ -46,7 +46,7 @@ CheckJob = Job[CheckInputs, CheckParams]
 
 @dataclass(frozen=True)
 class Film:
-    """Facts about the media file that a check uses; None where the file does not state them."""
+    """The end and the frame rate of the media file; None if the file does not state them."""
 
     end_ms: int | None = None
     frame_rate: float | None = None
@@ -61,7 +61,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: CheckJob) -> CheckOutputs:
-    """Read, check and report."""
+    """Read the file, check its cues and write the report."""
     read = engine.read(job.inputs.subtitles)
     for repair in read.repairs:
         job.warn(repair)
@@ -71,7 +71,7 @@ def run(engine: Engine, job: CheckJob) -> CheckOutputs:
 
 
 def stub(job: CheckJob) -> CheckOutputs:
-    """Return a report without cues: only the library reads files."""
+    """Write a report without cues; only a backend reads files."""
     return _write(job, QualityReport(language=job.params.language, cues=0, over_limits=0, broken=()), ())
 
 

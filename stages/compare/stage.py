@@ -1,4 +1,4 @@
-"""Compare subtitles with a reference that a person has made, in words, breaks and times at once."""
+"""Compare subtitles with a reference made by a person: words, breaks and times in one measure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CompareInputs(Files):
 
 
 class CompareParams(Params):
-    """There is nothing to choose."""
+    """The stage has no parameters."""
 
 
 class CompareOutputs(Files):
@@ -33,7 +33,7 @@ CompareJob = Job[CompareInputs, CompareParams]
 
 
 class Engine(Protocol):
-    """A backend: the languages that it cannot split into words, and the edit rate in percent."""
+    """A backend: it computes the edit rate in percent. `uncut` are the languages that it cannot divide into words."""
 
     uncut: frozenset[str]
 
@@ -41,7 +41,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: CompareJob) -> CompareOutputs:
-    """Compare, without and with case and punctuation. Raises `StageError` for a language that cannot be compared."""
+    """Compare without and with case and punctuation. Raises `StageError` for a language that cannot be compared."""
     sheet, reference = CueSheet.read(job.inputs.subtitles), CueSheet.read(job.inputs.reference)
     if (language := primary(sheet.language)) in engine.uncut:
         raise StageError(
@@ -53,7 +53,7 @@ def run(engine: Engine, job: CompareJob) -> CompareOutputs:
 
 
 def stub(job: CompareJob) -> CompareOutputs:
-    """Return a report without differences: only the library counts them."""
+    """Write a comparison without differences; only a backend counts them."""
     return _write(job, Comparison(reference_cues=0, suber=0.0, suber_cased=0.0))
 
 

@@ -1,6 +1,6 @@
-"""Find the names in what was said: people, places and organisations, with the times at which they are spoken.
+"""Find the names in a transcript: people, places and organisations, with the times at which they are spoken.
 
-They are also written as a proposal for a glossary, which the user looks through and then owns.
+The names are also written as a proposal for a glossary, which the user can edit and use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Mention(Frozen):
 
 
 class Entity(Frozen):
-    """A name as it is written most often, and every mention of it. `confidence` is that of the surest."""
+    """A name in its most frequent spelling, and all its mentions. `confidence` is the highest of theirs."""
 
     name: str
     kind: Kind
@@ -39,7 +39,7 @@ class Entity(Frozen):
 
 
 class Entities(Document):
-    """The names of a transcript, those mentioned most first."""
+    """The names of a transcript, the most frequent ones first."""
 
     language: str
     entities: tuple[Entity, ...]
@@ -52,7 +52,7 @@ class EntitiesInputs(Files):
 
 
 class EntitiesParams(Params):
-    """Thresholds: what counts as a name, and which names are proposed."""
+    """The names to find, and those to propose."""
 
     min_confidence: float = Field(0.8, ge=0, le=1, description="names with a lower score are left out")
     kinds: tuple[Kind, ...] = Field(("person", "place", "organisation"), description="the kinds of names to find")
@@ -60,8 +60,8 @@ class EntitiesParams(Params):
 
 
 class EntitiesOutputs(Files):
-    """`entities`: the names, as JSON; `glossary`: a table to look through (`shared.text.glossary.Glossary`), with each
-    name kept as it is in every language."""
+    """`entities`: the names, as JSON; `glossary`: the proposed glossary as a table (`shared.text.glossary.Glossary`),
+    in which each name is the same in every language."""
 
     entities: Path
     glossary: Path
@@ -81,27 +81,27 @@ class Span:
 
 
 class Engine(Protocol):
-    """A backend: return the names in each text, in order. `progress` takes the part that is done."""
+    """A backend: it returns the names in each text, in order. `progress` takes the share that is done."""
 
     def find(self, texts: Sequence[str], progress: Callable[[float], None]) -> Sequence[Sequence[Span]]: ...
 
 
 def run(engine: Engine, job: EntitiesJob) -> EntitiesOutputs:
-    """Find the names, and bring all mentions of one together."""
+    """Find the names, and write all mentions of each."""
     transcript = Transcript.read(job.inputs.transcript)
     texts = [segment.text for segment in transcript.segments]
     found = engine.find(texts, job.progress) if texts else []
-    return _write(job, transcript, list(_gathered(transcript.segments, found, job.params)))
+    return _write(job, transcript, list(_entities(transcript.segments, found, job.params)))
 
 
 def stub(job: EntitiesJob) -> EntitiesOutputs:
-    """Return no names."""
+    """Write no names."""
     return _write(job, Transcript.read(job.inputs.transcript), [])
 
 
 def time_of(segment: Segment, start: int, end: int) -> tuple[int, int]:
-    """Return when a part of a segment's text is spoken: the time of its words; without words, a share of the
-    segment's time."""
+    """Return when a part of a segment's text is spoken, in ms: the time of its words, or a share of the segment's time
+    if it has no words."""
     place, inside = 0, []
     for word in segment.words:
         at = segment.text.find(word.text, place)
@@ -116,8 +116,8 @@ def time_of(segment: Segment, start: int, end: int) -> tuple[int, int]:
     return segment.start_ms + length_ms * start // length, segment.start_ms + length_ms * end // length
 
 
-def _gathered(segments: Sequence[Segment], found: Sequence[Sequence[Span]], params: EntitiesParams) -> Iterator[Entity]:
-    """Group mentions into one entity for each name and kind, whatever its capitals."""
+def _entities(segments: Sequence[Segment], found: Sequence[Sequence[Span]], params: EntitiesParams) -> Iterator[Entity]:
+    """Yield an entity for each name and kind, the most frequent first. Letter case does not distinguish names."""
     by_name: dict[tuple[str, Kind], list[tuple[str, float, Mention]]] = {}
     for segment, spans in zip(segments, found, strict=True):
         for span in spans:
@@ -137,7 +137,7 @@ def _gathered(segments: Sequence[Segment], found: Sequence[Sequence[Span]], para
 
 
 def _trimmed(name: str) -> str:
-    """Strip the marks and the possessive that a model takes for a part of a name."""
+    """Return a name without the marks and the possessive that a model may include."""
     plain = " ".join(name.split()).strip("\"'“”‘’«».,;:!?()[]- ")
     return plain.removesuffix("'s").removesuffix("’s")
 

@@ -1,7 +1,7 @@
-"""Names by a BERT for token classification, in transformers: labels for the pieces of words, put together to spans.
+"""Find names with a BERT for token classification, in transformers: label word pieces, and join them to spans.
 
-A word has the label of its first piece, as in training. A text longer than the model reads is read in parts that
-overlap; where they do, the part in which a word stands farther from the edge counts.
+A word has the label of its first piece, as in training. A text that is too long for the model is divided into parts
+that overlap; a word in two of them has the label of the part in which it is farther from the edge.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from stages.entities.stage import Kind, Span
 
 _BATCH = 8
 _KINDS: dict[str, Kind] = {"PER": "person", "LOC": "place", "ORG": "organisation", "MISC": "other"}
-_OVERLAP = 32
-_MARK = re.compile(r"\[\w+\]")  # `[CLS]`, `[unused12]`: no words
+_OVERLAP = 32  # tokens that two parts of a long text share
+_MARK = re.compile(r"\[\w+\]")  # `[CLS]`, `[unused12]`: these are not words
 
 Label = tuple[int, int, str, float]
-"""A word's first and last character, its label (`B-PER`, `O`), and how likely that is."""
+"""The start and the end of a word, its label (`B-PER`, `O`), and the probability of the label."""
 
 
 class WikiNeural:
@@ -37,14 +37,14 @@ class WikiNeural:
         self._longest = min(self._model.config.max_position_embeddings, 512)
 
     def find(self, texts: Sequence[str], progress: Callable[[float], None]) -> Sequence[Sequence[Span]]:
-        """Group texts of similar length, each text by itself."""
+        """Return the names in each text. Texts of similar length are processed together."""
         found: dict[int, list[Span]] = {}
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for begin in range(0, len(order), _BATCH):
-            some = order[begin : begin + _BATCH]
-            for number, labels in zip(some, self._labels([texts[number] for number in some]), strict=True):
+            batch = order[begin : begin + _BATCH]
+            for number, labels in zip(batch, self._labels([texts[number] for number in batch]), strict=True):
                 found[number] = list(spans_of(labels))
-            progress((begin + len(some)) / len(order))
+            progress((begin + len(batch)) / len(order))
         return [found[number] for number in range(len(texts))]
 
     def _labels(self, texts: Sequence[str]) -> list[list[Label]]:
@@ -76,8 +76,11 @@ class WikiNeural:
 
 
 def tokenizer_options(folder: Path) -> dict[str, bool]:
-    """Return what a tokenizer of the old form must be told, which is a list of words alone (`vocab.txt`): transformers
-    would read it in small letters, in which a model of names finds none. A list with capitals wants them kept."""
+    """Return the options for a tokenizer in the old form, which has only a list of words (`vocab.txt`).
+
+    transformers would convert its texts to lower case, in which the model finds no names. If the list has capitals, the
+    texts must keep theirs.
+    """
     words, config = folder / "vocab.txt", folder / "tokenizer_config.json"
     if (folder / "tokenizer.json").is_file() or not words.is_file():
         return {}
@@ -88,8 +91,8 @@ def tokenizer_options(folder: Path) -> dict[str, bool]:
 
 
 def spans_of(labels: Sequence[Label]) -> Iterator[Span]:
-    """Yield names from labels of words: one begins with `B-`, or with `I-` where none of its kind stands before it.
-    A name is as likely as its least likely word."""
+    """Yield the names from the labels of words. A name begins with `B-`, or with `I-` if the word before has another
+    kind. Its confidence is that of its least probable word."""
     held: Span | None = None
     for start, end, label, likely in labels:
         mark, _, name = label.partition("-")
@@ -105,5 +108,5 @@ def spans_of(labels: Sequence[Label]) -> Iterator[Span]:
 
 
 def load(models: Mapping[str, Path], device: Device) -> WikiNeural:
-    """Return the model from its folder."""
+    """Load the model from its folder."""
     return WikiNeural(models["names"], device)

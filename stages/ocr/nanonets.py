@@ -1,8 +1,8 @@
-"""Nanonets OCR-s, a Qwen2.5-VL that writes down what it sees, by transformers.
+"""Read text with Nanonets OCR-s, a Qwen2.5-VL that writes down the text of a picture, in transformers.
 
-It says nothing of where a text stands, so its lines have no place. It is slow: a picture that does not differ from the
-one before is not shown to it. The processor class of the model would need torchvision for films that we do not give
-it, so picture and prompt are put together here, as that class does it.
+It does not give the places of texts, so its lines have none. It is slow, so a picture that does not differ from the one
+before is skipped. The processor class of the model would need torchvision for films, which it does not get here; so
+this module builds the input from picture and prompt, as that class does.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _TASK = (
 )
 _PROMPT = "<|im_start|>user\n<|vision_start|>{picture}<|vision_end|>{task}<|im_end|>\n<|im_start|>assistant\n"
 _PICTURE = "<|image_pad|>"
-_MOST_TOKENS = 128  # of what stands in a picture of a film
-_MOST_LINES = 8
+_MOST_TOKENS = 128  # of the text in a picture of a film
+_MOST_LINES = 8  # of a picture of a film
 _MOST_TOKENS_OF_PAGE = 4096
 
 
@@ -44,7 +44,7 @@ class Nanonets:
         self._model = model.to(device.kind).eval()
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
-        """Read one picture after the other."""
+        """Read the pictures of a film, one after the other."""
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:
@@ -53,7 +53,7 @@ class Nanonets:
             progress(frame.at_ms / max(info.duration_ms, 1))
 
     def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]:
-        """Read one page."""
+        """Return the lines of a page."""
         return _readings(self._read(page_pixels(picture, params.region), _MOST_TOKENS_OF_PAGE))
 
     def _read(self, pixels: Pixels, most_tokens: int) -> list[str]:
@@ -75,5 +75,5 @@ def _readings(lines: list[str]) -> tuple[Reading, ...]:
 
 
 def load(models: Mapping[str, Path], device: Device) -> Nanonets:
-    """Return the model from its folder."""
+    """Load the model from its folder."""
     return Nanonets(models["reader"], device)

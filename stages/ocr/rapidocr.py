@@ -1,7 +1,7 @@
-"""PP-OCR by rapidocr: finds lines of text in a picture, and reads them.
+"""Read text with PP-OCR, through rapidocr: find lines of text in a picture, and read them.
 
-To find text in a picture takes a second and more, so one that does not differ from the one before is not looked at.
-On a page, text is small beside the page: it is looked for in a larger picture.
+The search for text takes a second or more, so a picture that does not differ from the one before is skipped. Text on a
+page is small in relation to the page, so the search on pages uses a larger picture.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from stages.ocr.stage import Look, OcrParams, Reading
 from stages.toolkit.media.frames import Pixels, frames
 from stages.toolkit.media.page_pixels import page_pixels
 
-_LONGEST_SIDE = 960  # of a film's picture in which text is looked for
+_LONGEST_SIDE = 960  # in pixels, of a film's picture for the search
 _LONGEST_SIDE_OF_PAGE = 2000
-_LARGEST = 10_000  # rapidocr makes a larger picture smaller before it looks; we have done so
+_LARGEST = 10_000  # rapidocr would scale a larger picture down; pictures are scaled before
 
 
 class RapidOcrReader:
-    """The loaded models. Nothing is kept from one film to the next."""
+    """The loaded models. No state is kept from one film to the next."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
 
     @cached_property
     def _for_films(self) -> RapidOCR:
-        return self._loaded(_LONGEST_SIDE, turned=False)  # text on a screen does not stand on its head
+        return self._loaded(_LONGEST_SIDE, turned=False)  # text on a screen is upright
 
     @cached_property
     def _for_pages(self) -> RapidOCR:
@@ -52,11 +52,11 @@ class RapidOcrReader:
         )
 
     def read_page(self, picture: Path, params: OcrParams) -> tuple[Reading, ...]:
-        """Read one page."""
+        """Return the lines of a page."""
         return tuple(_readings(self._for_pages, page_pixels(picture, params.region)))
 
     def watch(self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]) -> Iterator[Look]:
-        """Read one picture after the other."""
+        """Read the pictures of a film, one after the other."""
         seen: tuple[Reading, ...] = ()
         for frame in frames(media, info, params.every_s, params.width, params.region):
             if frame.changed:

@@ -1,8 +1,7 @@
-"""Read the text that stands in the picture: title cards, signs and burnt-in subtitles of a film, or the pages of a
-document.
+"""Read the text in pictures: title cards, signs and burnt-in subtitles of a film, or the pages of a document.
 
-The picture of a film is looked at every few seconds, and timed cues come out. A text is on the screen from the first
-look that shows it to the last, so its times are as exact as the looks are close. Pages are read once each, in order.
+A film is read at one picture every few seconds, and the result is timed cues. A text is on the screen from the first to
+the last picture in which it was read, so its times are as exact as the pictures are close. Each page is read once.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageErr
 from shared.text.language import UNDETERMINED
 from shared.text.language_names import known_language
 
-_SAME = 0.8  # two readings so alike are one text: a letter flickers
+_SAME = 0.8  # similarity of two readings of one text, of which single letters may differ
 _SAME_PLACE = 0.04  # of the picture's height
 _DIGITS = 4  # of a box: a tenth of a pixel in a picture of 1000
 
@@ -43,7 +42,7 @@ class OcrInputs(Files):
 
 
 class OcrParams(Params):
-    """The areas and times to look at, and the confidence to demand."""
+    """The pictures to read, the part of them, and the least confidence."""
 
     every_s: float = Field(2.0, ge=0.1, le=600, description="seconds from one look at the picture to the next")
     region: Region = Field(
@@ -70,8 +69,8 @@ OcrJob = Job[OcrInputs, OcrParams]
 
 @dataclass(frozen=True)
 class Reading:
-    """A line of text in a picture. `box` is None where a backend does not say where it stands; `confidence` is 1 where
-    it does not say that it `measured` one."""
+    """A line of text in a picture. `box` is None if the backend gives no place. `confidence` is 1, and not `measured`,
+    if the backend gives none."""
 
     text: str
     confidence: float = 1.0
@@ -88,7 +87,7 @@ class Look:
 
 
 class Engine(Protocol):
-    """A backend: yield looks in order of time, as many as the parameters want; and return the lines of one page."""
+    """A backend: it yields looks at a film in order of time, and returns the lines of a page."""
 
     def watch(
         self, media: Path, info: Media, params: OcrParams, progress: Callable[[float], None]
@@ -99,7 +98,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class _Shown:
-    """A text with the looks that it was seen in."""
+    """A text with the times of the first and the last look that shows it."""
 
     reading: Reading
     first_ms: int
@@ -107,7 +106,7 @@ class _Shown:
 
 
 def run(engine: Engine, job: OcrJob) -> OcrOutputs:
-    """Read the pages, or look through the whole film. Raises `StageError` where there is no picture."""
+    """Read the pages, or the whole film. Raises `StageError` if there is no picture."""
     if job.inputs.pages is not None:
         return _read_pages(engine, job, Pages.read(job.inputs.pages).pages)
     if job.inputs.info is None:
@@ -128,7 +127,7 @@ def run(engine: Engine, job: OcrJob) -> OcrOutputs:
 
 
 def stub(job: OcrJob) -> OcrOutputs:
-    """Return no text, or a line for each page."""
+    """Write no text, or a line for each page."""
     if job.inputs.pages is not None:
         pages = Pages.read(job.inputs.pages).pages
         made = [TextLine(text=f"Page {page.number}", box=None, probability=None, page=page.number) for page in pages]
@@ -150,7 +149,7 @@ def _line(
     reading: Reading, params: OcrParams, *, page: int | None = None, start_ms: int | None = None,
     end_ms: int | None = None,
 ) -> TextLine:  # fmt: skip
-    """Return a reading of a part of the picture as a line of the whole one."""
+    """Return a reading as a line, with its box in the whole picture instead of the part that was read."""
     box, (begin, end) = reading.box, _PART[params.region]
     if box is not None:
         left, top, right, bottom = (min(max(edge, 0.0), 1.0) for edge in box)
@@ -161,10 +160,10 @@ def _line(
 
 
 def cues_of(looks: Sequence[Look], step_ms: int) -> Iterator[Cue]:
-    """Yield a cue for all that stood on the screen together; two cues never overlap.
+    """Yield a cue for all texts that are on the screen at the same time; two cues never overlap.
 
-    A text that several looks in a row show is one, whatever single letters flicker; the reading with the most
-    confidence counts. What was seen once is there for a step.
+    A text that is read in several looks in a row is one text, even if single letters differ; the reading with the
+    highest confidence counts. A text that is read once lasts for one step.
     """
     shown = sorted(_followed(looks), key=lambda line: line.first_ms)
     edges = sorted({*(line.first_ms for line in shown), *(line.last_ms + step_ms for line in shown)})
@@ -217,7 +216,7 @@ def _is_same(first: Reading, other: Reading) -> bool:
 
 
 def _from_top(shown: _Shown) -> tuple[float, float, int]:
-    """Sort lines into reading order: by their middle, and side by side from the left."""
+    """Return the sort key of the reading order: from the top by their middles, and from left to right."""
     if shown.reading.box is None:
         return 0.0, 0.0, shown.first_ms
     left, top, _, bottom = shown.reading.box

@@ -1,4 +1,4 @@
-"""PDFium draws the pages of a PDF, and Pillow reads pictures."""
+"""Draw the pages of a PDF with PDFium, and read pictures with Pillow."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.stage import Device, StageError
 _POINTS_PER_INCH = 72
 _HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
 _PDF, _PDF_WITHIN = b"%PDF-", 1024  # readers take a header anywhere in the first kilobyte
-_MOST_PIXELS = 200_000_000  # a picture that says it has more is refused before it fills the memory
-_HAS_PAGES = "TIFF"  # of other kinds, further pictures are an animation
+_MOST_PIXELS = 200_000_000  # a picture whose header declares more is refused before it fills the memory
+_HAS_PAGES = "TIFF"  # in other formats, several pictures are an animation
 
 
 class Pdf:
@@ -38,7 +38,7 @@ class Pdf:
         return self._count
 
     def draw(self, index: int, dpi: int, longest_side: int) -> Image.Image:
-        """Draw a page at `dpi`, or smaller where it would have a side longer than `longest_side`."""
+        """Return a page drawn at `dpi`, or smaller so that no side is longer than `longest_side`."""
         page = self._document[index]
         try:
             points = max(page.get_size())
@@ -74,7 +74,7 @@ class Pictures:
         """Return a page upright on white, no side longer than `longest_side`."""
         try:
             self._picture.seek(index)
-            if self._picture.mode in {"1", "L", "RGB", "CMYK", "YCbCr"}:  # a JPEG is made smaller as it is decoded
+            if self._picture.mode in {"1", "L", "RGB", "CMYK", "YCbCr"}:  # a JPEG is scaled down while it is decoded
                 self._picture.draft("RGB", (longest_side, longest_side))
             upright = ImageOps.exif_transpose(self._picture)
             upright.thumbnail((longest_side, longest_side), Image.Resampling.LANCZOS)
@@ -88,19 +88,19 @@ class Pictures:
 
 
 class PdfiumPages:
-    """The engine, which holds nothing."""
+    """The engine, without state."""
 
     def open(self, media: Path) -> Pdf | Pictures:
-        """Open a file by what it holds."""
+        """Open a file by its content. Raises `StageError` for a file that cannot be read."""
         with media.open("rb") as stream:
             is_pdf = _PDF in stream.read(_PDF_WITHIN)
         return Pdf(media) if is_pdf else Pictures(media)
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
-    """Return a picture in colour without transparency, which would show as black."""
+    """Return a picture in colour on white: transparent parts would be black."""
     if "A" not in picture.getbands() and "transparency" not in picture.info:
-        if picture.mode.startswith(("I", "F")):  # 16 bits a pixel, of a scanner: clipped to white without this
+        if picture.mode.startswith(("I", "F")):  # a scanner's 16 bits a pixel, which would be clipped to white
             picture = picture.convert("F").point(lambda level: level * (1 / 257)).convert("L")
         return picture.convert("RGB")
     layer = picture.convert("RGBA")
@@ -125,7 +125,7 @@ def _unreadable(media: Path, found: str, hint: str = "save it as PNG or PDF") ->
 
 
 def load(models: Mapping[str, Path], device: Device) -> PdfiumPages:
-    """Return the engine. Pillow's own, lower limit of pixels is replaced by ours."""
+    """Return the engine. Our limit of pixels replaces the lower one of Pillow."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
     return PdfiumPages()

@@ -1,6 +1,7 @@
-"""Draw the pages of a PDF, or take a picture file, as pictures that text can be read on.
+"""Make pictures of the pages of a PDF or of a picture file, from which text can be read.
 
-What stands in the file decides, not its name. A page is upright, without transparency, and no larger than asked for.
+The content of the file decides its format, not its name. A page is upright, without transparency, and no larger than
+the parameters allow.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic import Field
 from shared.documents.pages import Page, Pages
 from shared.stage import Backend, Files, Job, Params, Resources, Stage, StageError
 
-# The smallest PNG that there is: one grey pixel.
+# The smallest possible PNG: one grey pixel.
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010800000000" "3a7e9b55"
     "0000000a49444154789c6368000000820081" "77cd72b6" "0000000049454e44ae426082"
@@ -66,16 +67,16 @@ class Document(Protocol):
 
 
 class Engine(Protocol):
-    """A backend: open a file. Raises `StageError` where it is not one that can be read."""
+    """A backend: it opens a file. Raises `StageError` if the file cannot be read."""
 
     def open(self, media: Path) -> Document: ...
 
 
 def run(engine: Engine, job: PagesJob) -> PagesOutputs:
-    """Draw the pages, one after the other."""
+    """Write a picture of each page. Raises `StageError` for a page that does not exist, and for too many pages."""
     document = engine.open(job.inputs.media)
     try:
-        numbers = list(_wanted(job, len(document)))
+        numbers = list(_page_numbers(job, len(document)))
         pictures, pages = [], []
         for done, number in enumerate(numbers, 1):
             picture = document.draw(number - 1, job.params.dpi, job.params.longest_side)
@@ -90,14 +91,14 @@ def run(engine: Engine, job: PagesJob) -> PagesOutputs:
 
 
 def stub(job: PagesJob) -> PagesOutputs:
-    """Return one page of one pixel."""
+    """Write one page of one pixel."""
     picture = job.out_dir / "page-0001.png"
     picture.write_bytes(_PIXEL)
     return _outputs(job, (picture,), Pages(pages=(Page(number=1, width=1, height=1),), of=1))
 
 
-def _wanted(job: PagesJob, count: int) -> Iterator[int]:
-    """Return the numbers of the pages to draw. Raises `StageError`."""
+def _page_numbers(job: PagesJob, count: int) -> Iterator[int]:
+    """Return the numbers of the pages to draw, from 1."""
     page, most = job.params.page, job.params.most_pages
     if page is not None and page > count:
         text = f"{job.inputs.media}: expected a page {page}, found {count} page{'s' * (count != 1)}"

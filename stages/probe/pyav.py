@@ -1,4 +1,4 @@
-"""PyAV reads the headers of a media file."""
+"""Describe a media file by its headers, read with PyAV."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from stages.toolkit.media.probe import probe
 
 
 class PyavProbe:
-    """The engine, which holds nothing."""
+    """The engine, without state."""
 
     def probe(self, media: Path) -> Probe:
-        """Describe the tracks of a file."""
+        """Return the tracks of a file."""
         return probe(media)
 
 
 def load(models: Mapping[str, Path], device: Device) -> PyavProbe:
-    """Return the engine."""
+    """Return the engine; there is no model to load."""
     return PyavProbe()

@@ -1,6 +1,6 @@
-"""Describe the tracks of a media file without decoding it: what a stage needs that looks at the picture alone.
+"""Describe the tracks of a media file without decoding it, for stages that need only the picture.
 
-A file without sound is as good as any other here.
+The file need not have sound.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class ProbeInputs(Files):
 
 
 class ProbeParams(Params):
-    """There is nothing to choose."""
+    """The stage has no parameters."""
 
 
 class ProbeOutputs(Files):
-    """`media`: `shared.documents.media.Media`, of which no sound was decoded."""
+    """`media`: `shared.documents.media.Media`, without decoded sound."""
 
     media: Path
 
@@ -32,18 +32,18 @@ ProbeJob = Job[ProbeInputs, ProbeParams]
 
 
 class Engine(Protocol):
-    """A backend: describe a file by its headers. Raises `StageError` for a container outside the allow list."""
+    """A backend: it describes a file by its headers. Raises `StageError` for a container outside the allow list."""
 
     def probe(self, media: Path) -> Probe: ...
 
 
 def run(engine: Engine, job: ProbeJob) -> ProbeOutputs:
-    """Write down what the headers tell."""
+    """Write the description of the file."""
     return _write(job, engine.probe(job.inputs.media))
 
 
 def stub(job: ProbeJob) -> ProbeOutputs:
-    """Describe a second of a small film, whatever the file is."""
+    """Write the description of a small film of one second, whatever the file is."""
     track = Track(index=0, kind="video", codec="h264", duration_ms=1000, width=64, height=36, frame_rate=25.0)
     return _write(job, Probe(container="stub", start_ms=0, duration_ms=1000, tracks=(track,)))
 

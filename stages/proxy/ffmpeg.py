@@ -1,4 +1,4 @@
-"""A small copy of the picture by ffmpeg: H.264 at a constant frame rate, from time 0 of the film on."""
+"""Make a small copy of the picture with ffmpeg: H.264 at a constant frame rate, from time 0 of the film."""
 
 from __future__ import annotations
 
@@ -7,24 +7,31 @@ from pathlib import Path
 
 from shared.documents.media import Media, Track
 from shared.stage import Device, StageError
-from stages.proxy.stage import Look
+from stages.proxy.stage import CopyFormat
 from stages.toolkit.media import ffmpeg
 
 _ENCODER = "libx264"
-_KEY_EVERY_S = 2  # a jump in a browser decodes from the key frame before
-_THREADS = "2"  # another number makes other bytes
+_KEY_EVERY_S = 2  # seconds between key frames: a browser decodes from the last one before a jump
+_THREADS = "2"  # fixed, because the number changes the bytes
 
 
 class FfmpegProxy:
-    """The engine: holds nothing but the program's path."""
+    """The engine, with the path of the program."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
     def copy(
-        self, media: Path, info: Media, picture: Track, look: Look, target: Path, progress: Callable[[float], None]
+        self,
+        media: Path,
+        info: Media,
+        picture: Track,
+        copy_format: CopyFormat,
+        target: Path,
+        progress: Callable[[float], None],
     ) -> None:
-        """Write the copy of a picture. Damage inside is passed over, as a player does."""
+        """Write the copy of a picture. Damaged parts are skipped, as a player does. Raises `StageError` if it cannot be
+        written."""
         if not ffmpeg.has_encoder(self._program, _ENCODER):
             raise StageError(
                 "proxy.no-encoder",
@@ -32,7 +39,7 @@ class FfmpegProxy:
                 f" {ffmpeg.named(self._program)} was not",
                 hint=ffmpeg.OTHER,
             )
-        arguments = _arguments(media, info, picture, look, target)
+        arguments = _arguments(media, info, picture, copy_format, target)
         ended = ffmpeg.run(self._program, arguments, duration_ms=info.duration_ms, progress=progress)
         if ended.no_space:
             raise StageError(
@@ -48,20 +55,19 @@ class FfmpegProxy:
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegProxy:
-    """Return the engine; there is no model."""
+    """Return the engine; there is no model to load."""
     return FfmpegProxy(ffmpeg.find_ffmpeg())
 
 
-def _arguments(media: Path, info: Media, picture: Track, look: Look, target: Path) -> list[str]:
-    """Return the arguments that write the copy. The first picture is repeated back to time 0, so that a player needs
-    no edit list."""
-    filters = [
-        f"fps={look.frame_rate:.6f}:start_time=0", f"scale={look.width}:{look.height}", "setsar=1", "format=yuv420p",
-    ]  # fmt: skip
-    key_frames = str(round(_KEY_EVERY_S * look.frame_rate))
+def _arguments(media: Path, info: Media, picture: Track, copy_format: CopyFormat, target: Path) -> list[str]:
+    """Return the arguments that write the copy. The first picture is repeated from time 0 on, so that a player needs no
+    edit list."""
+    size, quality = f"{copy_format.width}:{copy_format.height}", str(copy_format.quality)
+    filters = [f"fps={copy_format.frame_rate:.6f}:start_time=0", f"scale={size}", "setsar=1", "format=yuv420p"]
+    key_frames = str(round(_KEY_EVERY_S * copy_format.frame_rate))
     return [
         *ffmpeg.reading(media, "-threads", _THREADS), "-map", f"0:{picture.index}", "-vf", ",".join(filters),
-        "-c:v", _ENCODER, "-preset", "veryfast", "-crf", str(look.quality), "-g", key_frames, "-threads", _THREADS,
+        "-c:v", _ENCODER, "-preset", "veryfast", "-crf", quality, "-g", key_frames, "-threads", _THREADS,
         "-map_metadata", "-1", "-map_chapters", "-1", "-bitexact", "-fflags", "+bitexact", "-movflags", "+faststart",
         "-f", "mp4", ffmpeg.address(target), *ffmpeg.keeping_clock(info, picture),
     ]  # fmt: skip

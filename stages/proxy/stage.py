@@ -1,6 +1,6 @@
-"""Make a small copy of the picture that every browser plays, for a film whose own picture it does not play.
+"""Make a small copy of the picture that every browser plays, for films that a browser does not play.
 
-The copy has no sound, and a constant frame rate. Its time 0 is that of the sound that `demux` makes.
+The copy has no sound, and a constant frame rate. Its time 0 is that of the sound from `demux`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pydantic import Field
 from shared.documents.media import Media, Track
 from shared.stage import Backend, Files, Job, Params, Resources, Stage
 
-_FRAME_RATE = 25.0  # where the container does not say
+_FRAME_RATE = 25.0  # if the container does not state one
 _LOWEST_RATE, _HIGHEST_RATE = 15.0, 30.0
-_ASPECT = 16 / 9  # where the size is not known
+_ASPECT = 16 / 9  # if the size is not known
 
 
 class ProxyInputs(Files):
@@ -28,7 +28,7 @@ class ProxyInputs(Files):
 
 
 class ProxyParams(Params):
-    """How large the copy is."""
+    """The size and the quality of the copy."""
 
     height: int = Field(
         360, ge=64, le=1080, multiple_of=2, description="of the copy, in pixels; never more than the film has"
@@ -46,7 +46,7 @@ ProxyJob = Job[ProxyInputs, ProxyParams]
 
 
 @dataclass(frozen=True)
-class Look:
+class CopyFormat:
     """Size of the copy in pixels, both even, its frame rate, and its quality as in `ProxyParams`."""
 
     width: int
@@ -56,10 +56,16 @@ class Look:
 
 
 class Engine(Protocol):
-    """A backend: write the copy of a picture to `target`. Raises `StageError`."""
+    """A backend: it writes the copy of a picture to `target`. Raises `StageError` if it cannot."""
 
     def copy(
-        self, media: Path, info: Media, picture: Track, look: Look, target: Path, progress: Callable[[float], None]
+        self,
+        media: Path,
+        info: Media,
+        picture: Track,
+        copy_format: CopyFormat,
+        target: Path,
+        progress: Callable[[float], None],
     ) -> None: ...
 
 
@@ -70,31 +76,31 @@ def run(engine: Engine, job: ProxyJob) -> ProxyOutputs:
         job.note("skipped", "there is no picture")
         return ProxyOutputs()
     target = job.out_dir / "proxy.mp4"
-    engine.copy(job.inputs.media, info, info.picture, look_of(info.picture, job.params), target, job.progress)
+    engine.copy(job.inputs.media, info, info.picture, copy_format(info.picture, job.params), target, job.progress)
     return ProxyOutputs(video=target)
 
 
 def stub(job: ProxyJob) -> ProxyOutputs:
-    """Copy the file, with a byte more: a draft keeps whatever has the digest of its film."""
+    """Write a copy of the file with one byte more: it must not have the digest of the film."""
     target = job.out_dir / "proxy.mp4"
     target.write_bytes(job.inputs.media.read_bytes() + b"\0")
     return ProxyOutputs(video=target)
 
 
-def look_of(picture: Track, params: ProxyParams) -> Look:
-    """Return how the copy of a picture looks: its shape as it is shown, at most the height of `params`, and 15 to 30
-    frames a second, so that none is shown more than 1/30 s off its time."""
+def copy_format(picture: Track, params: ProxyParams) -> CopyFormat:
+    """Return the format of the copy: the shape of the picture as it is shown, at most as high as `params` allow, with
+    15 to 30 frames a second, so that no frame is off its time by more than 1/30 s."""
     height = _even(min(picture.shown_height or picture.height or params.height, params.height))
     rate = picture.frame_rate or _FRAME_RATE
     while rate > _HIGHEST_RATE:
         rate /= 2
     while rate < _LOWEST_RATE:
         rate *= 2
-    return Look(_even(height * (picture.aspect or _ASPECT)), height, rate, params.quality)
+    return CopyFormat(_even(height * (picture.aspect or _ASPECT)), height, rate, params.quality)
 
 
 def _even(number: float) -> int:
-    """Return the nearest even number, as the colours of H.264 need it."""
+    """Return the nearest even number, which the chroma subsampling of H.264 needs."""
     return max(2 * round(number / 2), 2)
 
 

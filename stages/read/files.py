@@ -1,4 +1,4 @@
-"""The engine of stage `read` for subtitle files."""
+"""Read subtitle files, and identify their language: the engine of stage `read`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from stages.toolkit.text.language_of_text import language_of_text
 
 
 class FileReader:
-    """Reads files; holds nothing."""
+    """The engine, without state."""
 
     def read(self, subtitles: Path, params: ReadParams, work: Path) -> ReadCues:
-        """See `stages.toolkit.formats.reader.read`. A file that is out of step may begin before its film."""
+        """See `stages.toolkit.formats.reader.read`. Times before 0 are kept, because the file may be out of step."""
         return read(subtitles, params.language, negative=True)
 
     def language_of(self, texts: Sequence[str], params: ReadParams) -> str | None:
-        """Return the language of what is said; None where it is not certain."""
+        """Return the language of the spoken text; None if it is not certain."""
         return language_of_text((spoken_text([text]) for text in texts), params.common_words)
 
 
 def load(models: Mapping[str, Path], device: Device) -> FileReader:
-    """Do nothing: this backend has no model."""
+    """Return the engine; there is no model to load."""
     return FileReader()

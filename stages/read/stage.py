@@ -1,7 +1,6 @@
-"""Read an existing subtitle, a file or a track of a film: each of its cues as it stands there, and its language.
+"""Read an existing subtitle, from a file or a track of a film: its cues, and its language.
 
-The text stays as it is to the letter. A damaged file is read as far as that is certain, and what was put right is
-reported.
+The text of the cues is unchanged. A damaged file is read as far as that is certain, and repairs are reported.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class ReadInputs(Files):
 
 
 class ReadParams(LanguageParams):
-    """Facts that the file itself does not state."""
+    """Facts that the file itself may not state."""
 
     language: str | None = Field(None, description="language of the subtitle, BCP-47; without it, the text tells it")
     kind: Kind = Field("full", description="what the subtitle holds: all dialogue, sounds too, or forced texts alone")
@@ -40,8 +39,8 @@ class ReadParams(LanguageParams):
 
 
 class ReadOutputs(Files):
-    """`cues`: `shared.documents.cue.CueSheet`, one cue for each cue of the subtitle, in order of time; they may
-    overlap, and lie before time 0."""
+    """`cues`: `shared.documents.cue.CueSheet`, one cue for each cue of the subtitle, in order of time. Cues may
+    overlap, and may be before time 0."""
 
     cues: Path
 
@@ -50,14 +49,15 @@ ReadJob = Job[ReadInputs, ReadParams]
 
 
 class Engine(Protocol):
-    """A backend: return the cues, and the language of a text if that is certain."""
+    """A backend: it returns the cues, and the language of a text if that is certain. `work` is a folder for its
+    files."""
 
     def read(self, subtitles: Path, params: ReadParams, work: Path) -> ReadCues: ...
     def language_of(self, texts: Sequence[str], params: ReadParams) -> str | None: ...
 
 
 def run(engine: Engine, job: ReadJob) -> ReadOutputs:
-    """Read the cues, and find their language."""
+    """Read the cues, and identify their language. Raises `StageError` if that fails and the job is `strict`."""
     try:
         return _read(engine, job)
     except StageError as error:
@@ -99,7 +99,7 @@ def _read(engine: Engine, job: ReadJob) -> ReadOutputs:
 
 
 def stub(job: ReadJob) -> ReadOutputs:
-    """Return one cue, whatever the file holds: only the library reads it."""
+    """Write one cue, whatever the file contains; only a backend reads it."""
     cues = (Cue(start_ms=500, end_ms=1000, lines=("Hello.",)),)
     return _write(job, CueSheet(language=job.params.language or UNDETERMINED, kind=job.params.kind, cues=cues))
 

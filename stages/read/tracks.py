@@ -1,4 +1,4 @@
-"""The engine of stage `read` for a text track of a film: ffmpeg takes the track out, then it is read like a file."""
+"""Read a text track of a film: ffmpeg extracts the track, and it is read like a file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from stages.toolkit.media import ffmpeg
 
 
 class TrackReader(FileReader):
-    """Reads tracks; holds the name of the program."""
+    """The engine, with the path of the program."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
     def read(self, subtitles: Path, params: ReadParams, work: Path) -> ReadCues:
-        """Return the cues of the track. ASS keeps the styles and places that a film's track has."""
+        """Return the cues of the track. It is extracted as ASS, which keeps the styles and places of any text track.
+        Raises `StageError` if it cannot be extracted."""
         track = params.track or 0
         file = work / "track.ass"
         arguments = [*ffmpeg.reading(subtitles), "-map", f"0:s:{track}", "-c:s", "ass", "-f", "ass", str(file)]
@@ -37,5 +38,5 @@ class TrackReader(FileReader):
 
 
 def load(models: Mapping[str, Path], device: Device) -> TrackReader:
-    """Find ffmpeg."""
+    """Return the engine; there is no model to load."""
     return TrackReader(ffmpeg.find_ffmpeg())

@@ -1,7 +1,7 @@
-"""Choose a few stretches of speech all over a film. Recognising those alone tells whether a subtitle belongs to it.
+"""Choose a few stretches of speech, spread over a film, whose transcript tells whether a subtitle belongs to it.
 
-A film of two hours is sampled in a twentieth of the time that hearing all of it takes. The stretches are whole regions
-of speech, in equal parts of the film, where people speak most.
+Recognising them takes a twentieth of the time of recognising a film of two hours. The film is divided into equal parts,
+and each stretch is made of the speech regions with the most speech in its part.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class SampleInputs(Files):
 
 
 class SampleParams(Params):
-    """How much is heard."""
+    """The number and length of the stretches."""
 
     stretches: int = Field(10, ge=1, description="number of stretches, spread over the film")
     seconds: float = Field(30.0, gt=0, description="length of each stretch")
 
 
 class SampleOutputs(Files):
-    """`speech`: `shared.documents.speech.SpeechRegions`, those of the stretches alone."""
+    """`speech`: `shared.documents.speech.SpeechRegions`, only those of the stretches."""
 
     speech: Path
 
@@ -56,7 +56,7 @@ def run(engine: Engine, job: SampleJob) -> SampleOutputs:
 
 
 def stub(job: SampleJob) -> SampleOutputs:
-    """Return all of the speech."""
+    """Write all speech regions."""
     speech = SpeechRegions.read(job.inputs.speech)
     return _write(job, speech, speech.regions)
 

@@ -1,7 +1,7 @@
-"""How much each picture differs from the one before it, by ffmpeg's `scdet` filter on a small copy.
+"""Measure how much each picture differs from the one before it, with ffmpeg's `scdet` filter on a small copy.
 
-The score is the mean difference of all pixels, less what it was one picture earlier, so steady movement does not
-count. The deblocking filter is left out: it costs a quarter of the decoding and cannot be seen in so small a copy.
+The score is the mean difference of all pixels less that of the picture before, so steady movement does not count. The
+deblocking filter is left out: it takes a quarter of the decoding, and has no visible effect in so small a copy.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from pathlib import Path
 
 from shared.documents.media import Media, Track
 from shared.stage import Device, StageError
-from stages.shots.stage import Difference, Looked
+from stages.shots.stage import Difference, Differences
 from stages.toolkit.media import ffmpeg
 
-_HEIGHT = 90
-_LEAST_PERCENT = 1.0  # a smaller difference changes no decision, and most of them are smaller
+_HEIGHT = 90  # pixels
+_LEAST_PERCENT = 1.0  # most differences are smaller, and these change no decision
 _SCORES = "scores.txt"
 _TIME = re.compile(r"pts_time:(-?[0-9.]+)")
 _SCORE = "lavfi.scd.score="
 
 
 class FfmpegShots:
-    """The engine: holds nothing but the program's path."""
+    """The engine, with the path of the program."""
 
     def __init__(self, program: str) -> None:
         self._program = program
 
-    def look(self, media: Path, info: Media, picture: Track, folder: Path, progress: Callable[[float], None]) -> Looked:
-        """Decode every picture once. Damage inside is passed over, as a player does."""
+    def compare_pictures(
+        self, media: Path, info: Media, picture: Track, folder: Path, progress: Callable[[float], None]
+    ) -> Differences:
+        """Return the differences of all pictures. Damaged parts are skipped, as a player does. Raises `StageError` if
+        ffmpeg is killed or the disk is full."""
         scores = folder / _SCORES
         try:
             ended = ffmpeg.run(
@@ -45,13 +48,13 @@ class FfmpegShots:
             if ended.status < 0:
                 raise StageError("shots.killed", f"signal {-ended.status} ended ffmpeg; the file is not the cause")
             complaint = None if ended.status == 0 else ended.reason()
-            return Looked(list(_read(scores)) if scores.exists() else [], complaint)
+            return Differences(list(_read(scores)) if scores.exists() else [], complaint)
         finally:
             scores.unlink(missing_ok=True)
 
 
 def load(models: Mapping[str, Path], device: Device) -> FfmpegShots:
-    """Return the engine; there is no model."""
+    """Return the engine; there is no model to load."""
     return FfmpegShots(ffmpeg.find_ffmpeg())
 
 
@@ -69,7 +72,7 @@ def _arguments(media: Path, info: Media, picture: Track) -> list[str]:
 
 
 def _read(scores: Path) -> Iterator[Difference]:
-    """Yield the scores in the form that the `metadata` filter prints: a line with the time, then one with the value."""
+    """Yield the scores from the output of the `metadata` filter: a line with the time, then one with the value."""
     time_ms = 0
     with scores.open(encoding="utf-8") as lines:
         for line in lines:

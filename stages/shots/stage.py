@@ -1,9 +1,9 @@
-"""Find where the picture changes from one shot to the next: what the times of subtitles keep to.
+"""Find the shot changes of a film, to which the times of subtitles are moved.
 
-A change is a picture that differs much from the one before it, while those around it differ little: so neither a pan
-nor a flickering light is taken for one. Every picture is decoded, for only every picture gives the time to the frame;
-that costs most of what this stage costs, so a picture larger than `largest_pixels` is left alone where `when` is
-`auto`.
+A change is a picture that differs much from the one before it, while the pictures around it differ little. So neither a
+pan nor a flickering light counts as one. Every picture is decoded, because only that gives the time of a change to the
+frame. Decoding is most of the cost of this stage, so with `when` = `auto` a picture larger than `largest_pixels` is
+skipped.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from shared.documents.media import Media, Track
 from shared.documents.shots import Shots
 from shared.stage import Backend, Files, Job, Params, Resources, Stage
 
-_NEIGHBOURS = 3  # frames on each side that a change must stand out from
-_SHORTEST_FRAMES = 5  # of two changes closer than this, one is a flash's end
-_FRAME_RATE = 25.0  # where the container does not say
+_NEIGHBOURS = 3  # frames on each side with which a change is compared
+_SHORTEST_FRAMES = 5  # of two closer changes, one is the end of a flash
+_FRAME_RATE = 25.0  # if the container does not state one
 
 
 class ShotsInputs(Files):
@@ -34,7 +34,7 @@ class ShotsInputs(Files):
 
 
 class ShotsParams(Params):
-    """When to look, and what counts as a change."""
+    """When the film is searched, and what counts as a change."""
 
     when: Literal["auto", "always", "never"] = Field("auto", description="`auto`: unless the picture is too large")
     largest_pixels: int = Field(1920 * 1200, ge=1, description="`auto` leaves a picture with more pixels alone")
@@ -60,9 +60,9 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Differences in order of time, those of pictures that hardly differ left away; and what the decoder said when it
-    could not go on."""
+class Differences:
+    """The differences of the pictures, in order of time, without small ones, and the decoder's message if it could not
+    go on."""
 
     differences: Sequence[Difference]
     complaint: str | None = None
@@ -71,34 +71,34 @@ class Looked:
 class Engine(Protocol):
     """A backend."""
 
-    def look(self, media: Path, info: Media, picture: Track, folder: Path, progress: Callable[[float], None]) -> Looked:
-        """Compare each picture with the one before it. `folder` may be written to."""
+    def compare_pictures(
+        self, media: Path, info: Media, picture: Track, folder: Path, progress: Callable[[float], None]
+    ) -> Differences:
+        """Compare each picture with the one before it. `folder` is for the engine's own files."""
         ...
 
 
 def run(engine: Engine, job: ShotsJob) -> ShotsOutputs:
-    """Decide, look, and choose what is a change."""
+    """Decide whether to search, and write the shot changes."""
     info = Media.read(job.inputs.info)
     picture = info.picture
     applied, reason = decide(job.params, picture)
     changes: tuple[int, ...] = ()
     if applied and picture:
-        looked = engine.look(job.inputs.media, info, picture, job.out_dir, job.progress)
-        changes = find_changes(looked.differences, picture.frame_rate or _FRAME_RATE, job.params)
-        if looked.complaint:
-            job.warn(
-                f"the picture could not be decoded to its end, so shot changes may be missing ({looked.complaint})"
-            )
+        found = engine.compare_pictures(job.inputs.media, info, picture, job.out_dir, job.progress)
+        changes = find_changes(found.differences, picture.frame_rate or _FRAME_RATE, job.params)
+        if found.complaint:
+            job.warn(f"the picture could not be decoded to its end, so shot changes may be missing ({found.complaint})")
     return _write(job, Shots(changes_ms=changes, applied=applied, reason=reason))
 
 
 def stub(job: ShotsJob) -> ShotsOutputs:
-    """Return no shot change."""
+    """Write no shot changes."""
     return _write(job, Shots(changes_ms=(), applied=False, reason="this is a stub"))
 
 
 def decide(params: ShotsParams, picture: Track | None) -> tuple[bool, str]:
-    """Return whether to look, and the reason in words."""
+    """Return whether to search, and the reason in words."""
     if picture is None:
         return False, "there is no picture"
     if params.when != "auto":
@@ -109,7 +109,7 @@ def decide(params: ShotsParams, picture: Track | None) -> tuple[bool, str]:
 
 
 def find_changes(found: Sequence[Difference], frame_rate: float, params: ShotsParams) -> tuple[int, ...]:
-    """Return the times at which a shot begins, in order, never two within the length of a flash."""
+    """Return the times in ms at which shots begin, in order, with at least `_SHORTEST_FRAMES` between two."""
     times = [change.time_ms for change in found]
     sums = list(accumulate((change.percent for change in found), initial=0.0))
     reach_ms = (_NEIGHBOURS + 0.5) * 1000 / frame_rate

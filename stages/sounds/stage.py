@@ -1,7 +1,8 @@
-"""Tell what is heard: speech, singing, music. 16 kHz mono audio in, the stretches of each out.
+"""Detect speech, singing and music: 16 kHz mono audio in, the stretches of each out.
 
-It is evidence for others: text without speech or singing was invented by the recogniser, sung text is a song's, and
-viewers who do not hear are told of music. `vad` stays the one who says what is transcribed: it is closer to the words.
+The stretches are evidence for later stages: text without speech or singing was invented by the recogniser, sung text is
+a song, and music gets a label for viewers who do not hear. The regions to transcribe still come from `vad`, which is
+more exact.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from shared.stage import Backend, Files, Job, Params, Resources, Stage
 
 WINDOW_MS = 100
 KINDS: tuple[SoundKind, ...] = ("speech", "singing", "music")
+_SPEECH_BRIDGE_MS, _SHORTEST_SPEECH_MS = 300, 200
+_SONG_WINDOWS = 5  # of the running mean of singing and music
 
 
 class SoundsInputs(Files):
@@ -28,7 +31,7 @@ class SoundsInputs(Files):
 
 
 class SoundsParams(Params):
-    """From which probability on something counts as heard."""
+    """The probabilities from which on a sound counts, and the lengths of songs and pauses."""
 
     speech_threshold: float = Field(0.4, gt=0, lt=1, description="speech is heard from this probability on")
     singing_threshold: float = Field(0.5, gt=0, lt=1, description="singing is heard from this probability on")
@@ -49,7 +52,7 @@ Probabilities = tuple[float, float, float]
 """The probabilities of speech, singing and music."""
 
 SILENT: Probabilities = (0.0, 0.0, 0.0)
-"""Those of a window in a block of silence, about which an engine does not ask its network."""
+"""The probabilities of a window in a block of silence, for which an engine does not run its network."""
 
 
 class Engine(Protocol):
@@ -64,42 +67,43 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class _Rule:
-    """How windows become stretches: a running mean of so many, its threshold, what is bridged and what is dropped."""
+    """How windows become stretches."""
 
-    smooth: int
+    smooth: int  # windows of the running mean
     threshold: float
-    bridge_ms: int
-    shortest_ms: int
+    bridge_ms: int  # a shorter pause does not end a stretch
+    shortest_ms: int  # a shorter stretch is dropped
 
 
 def run(engine: Engine, job: SoundsJob) -> SoundsOutputs:
-    """Hear all of it. Holds three numbers for each window: 26 MB for ten hours, besides the backend's one block."""
+    """Find the sounds. Keeps three numbers for each window in memory, 26 MB for ten hours, and one block of the
+    backend."""
     duration_ms = engine.duration_ms(job.inputs.audio)
-    heard: list[Probabilities] = []
+    windows: list[Probabilities] = []
     for block in engine.probabilities(job.inputs.audio):
-        heard.extend(block)
-        job.progress(len(heard) * WINDOW_MS / max(duration_ms, 1))
-    job.note("silent_ms", min(sum(one is SILENT for one in heard) * WINDOW_MS, duration_ms))
-    return _write(job, Sounds(duration_ms=duration_ms, sounds=find_sounds(heard, duration_ms, job.params)))
+        windows.extend(block)
+        job.progress(len(windows) * WINDOW_MS / max(duration_ms, 1))
+    job.note("silent_ms", min(sum(window is SILENT for window in windows) * WINDOW_MS, duration_ms))
+    return _write(job, Sounds(duration_ms=duration_ms, sounds=find_sounds(windows, duration_ms, job.params)))
 
 
 def stub(job: SoundsJob) -> SoundsOutputs:
-    """Return speech all the time."""
+    """Write speech for the whole time."""
     return _write(job, Sounds(duration_ms=4_000, sounds=(Sound(kind="speech", start_ms=0, end_ms=4_000),)))
 
 
-def find_sounds(heard: Sequence[Probabilities], duration_ms: int, params: SoundsParams) -> tuple[Sound, ...]:
+def find_sounds(windows: Sequence[Probabilities], duration_ms: int, params: SoundsParams) -> tuple[Sound, ...]:
     """Return the stretches of each kind inside `duration_ms`, in order of time."""
-    song = (5, params.longest_pause_ms, params.shortest_song_ms)
+    pause_ms, shortest_ms = params.longest_pause_ms, params.shortest_song_ms
     rules = (
-        _Rule(1, params.speech_threshold, 300, 200),
-        _Rule(song[0], params.singing_threshold, *song[1:]),
-        _Rule(song[0], params.music_threshold, *song[1:]),
+        _Rule(1, params.speech_threshold, _SPEECH_BRIDGE_MS, _SHORTEST_SPEECH_MS),
+        _Rule(_SONG_WINDOWS, params.singing_threshold, pause_ms, shortest_ms),
+        _Rule(_SONG_WINDOWS, params.music_threshold, pause_ms, shortest_ms),
     )
     sounds = [
         Sound(kind=kind, start_ms=start, end_ms=end)
         for number, (kind, rule) in enumerate(zip(KINDS, rules, strict=True))
-        for start, end in _stretches([one[number] for one in heard], duration_ms, rule)
+        for start, end in _stretches([window[number] for window in windows], duration_ms, rule)
     ]
     return tuple(sorted(sounds, key=lambda sound: (sound.start_ms, sound.end_ms, sound.kind)))
 

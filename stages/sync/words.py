@@ -10,7 +10,7 @@ from shared.documents.speech import SpeechRegions
 from shared.documents.transcript import Transcript
 from shared.stage import Device
 from stages.sync.stage import Placed, Synchronised
-from stages.toolkit.formats.retimer import retimed
+from stages.toolkit.formats.retimer import retime
 from stages.toolkit.formats.writer import render
 from stages.toolkit.sync.judge import as_document, judge
 from stages.toolkit.sync.placing import place
@@ -47,7 +47,7 @@ class WordsEngine:
             for cue, placed in zip(before.cues, after, strict=True)
         ]
         suffix = subtitles.suffix.lower().lstrip(".")
-        if subtitles.stat().st_size <= _MOST_BYTES and (rewritten := retimed(subtitles.read_bytes(), moved)):
+        if subtitles.stat().st_size <= _MOST_BYTES and (rewritten := retime(subtitles.read_bytes(), moved)):
             return rewritten
         cues = [
             cue.model_copy(update={"start_ms": start, "end_ms": end})

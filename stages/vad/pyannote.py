@@ -1,7 +1,6 @@
-"""pyannote's segmentation network as a detector of speech: segmentation 3.0, or the one that whisperx ships.
+"""Detect speech with pyannote's segmentation network: segmentation 3.0, or the one that whisperx ships.
 
-The whole audio is never held: the network hears ten minutes at a time, with as much on both sides as one of its own
-windows is long.
+The network gets ten minutes at a time, with one of its own windows on each side, so the whole audio is never in memory.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Scores = npt.NDArray[np.float32]
 
 
 class PyannoteVad:
-    """The loaded network. Anybody's voice is speech: of its speakers, the one who most probably speaks counts."""
+    """The loaded network. The probability of speech is that of its most probable speaker."""
 
     def __init__(self, model: Model, device: Device) -> None:
         duration = model.specifications.duration
@@ -40,30 +39,29 @@ class PyannoteVad:
             step=_STEP * duration,
             batch_size=_BATCH_SIZE,
             device=torch_device(device),
-            pre_aggregation_hook=_anybody,
+            pre_aggregation_hook=_most_probable_speaker,
         )
 
     def duration_ms(self, audio: Path) -> int:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[float]]:
-        """Return one probability a window. The network's frames are half as long; the one in the window's middle
-        counts."""
+        """Yield one probability for each window: that of the frame in its middle, because frames are half as long."""
         recording = open_speech(audio)
         windows = -(-recording.samples // _WINDOW)
         for first in range(0, windows, _BLOCK_WINDOWS):
             last, begin = min(first + _BLOCK_WINDOWS, windows), max(first - self._margin, 0)
             samples = recording.read_samples(begin * _WINDOW, (last + self._margin) * _WINDOW)
-            heard = self._network(as_file(samples))
+            scores = self._network(as_file(samples))
             middles = (np.arange(first - begin, last - begin) + 0.5) * WINDOW_MS / 1000
-            frames = [heard.sliding_window.closest_frame(middle) for middle in middles]
-            yield [float(value) for value in heard.data[np.clip(frames, 0, len(heard.data) - 1), 0]]
+            frames = [scores.sliding_window.closest_frame(middle) for middle in middles]
+            yield [float(value) for value in scores.data[np.clip(frames, 0, len(scores.data) - 1), 0]]
 
 
-def _anybody(scores: Scores) -> Scores:
-    """Reduce float32[chunks, frames, speakers] to float32[chunks, frames, 1]."""
-    loudest: Scores = np.max(scores, axis=-1, keepdims=True)
-    return loudest
+def _most_probable_speaker(scores: Scores) -> Scores:
+    """Return the highest of float32[chunks, frames, speakers] for each frame, float32[chunks, frames, 1]."""
+    highest: Scores = np.max(scores, axis=-1, keepdims=True)
+    return highest
 
 
 def load(models: Mapping[str, Path], device: Device) -> PyannoteVad:

@@ -1,7 +1,7 @@
-"""Silero VAD 6: the network that faster-whisper ships, run block by block.
+"""Detect speech with Silero VAD 6, the network that faster-whisper ships, block by block.
 
-faster-whisper's own call begins with an empty memory each time and wants the whole audio; its session is driven here
-instead, with the network's memory handed from block to block. Nothing outlives a job.
+faster-whisper's own call needs the whole audio, and begins with an empty state. This engine runs the session itself,
+and passes the network's state from block to block. No state is kept after a job.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from faster_whisper.vad import SileroVADModel, get_vad_model
 from shared.stage import Device
 from stages.toolkit.audio.waveform import Samples, open_speech
 
-_WINDOW = 512  # samples; the network was trained on nothing else at 16 kHz
-_CONTEXT = 64  # samples of the window before, which the network sees again
+_WINDOW = 512  # samples; the only length at 16 kHz on which the network was trained
+_CONTEXT = 64  # samples of the window before, which the network gets again
 _BLOCK_WINDOWS = 1_875  # a minute
-# The four lowest of 16 bits, -78 dB: an encoder's rounding. The network gives it less than 0.03.
+# The four lowest values of 16 bits, -78 dB: an encoder's rounding. The network gives it less than 0.03.
 _SILENT_PEAK = 4 / 32768
 
 
 class SileroEngine:
-    """The loaded network. It has one thread: an hour of audio takes it 7 s."""
+    """The loaded network. It uses one thread, and takes 7 s for an hour of audio."""
 
     def __init__(self, network: SileroVADModel) -> None:
         self._session = network.session
@@ -32,12 +32,12 @@ class SileroEngine:
         return open_speech(audio).duration_ms
 
     def probabilities(self, audio: Path) -> Iterator[Sequence[float]]:
-        """Return one probability a window; the last window is padded with silence."""
+        """Yield one probability for each window; the last window is padded with silence."""
         hidden = np.zeros((1, 1, 128), np.float32)
         cell = np.zeros((1, 1, 128), np.float32)
         before = np.zeros(_CONTEXT, np.float32)
         for block in open_speech(audio).blocks(_BLOCK_WINDOWS * _WINDOW):
-            if np.abs(block).max(initial=0) <= _SILENT_PEAK:  # nor does the network remember anything of it
+            if np.abs(block).max(initial=0) <= _SILENT_PEAK:  # a silent block also clears the network's state
                 yield [0.0] * -(-len(block) // _WINDOW)
                 hidden, cell, before = np.zeros_like(hidden), np.zeros_like(cell), np.zeros_like(before)
                 continue
@@ -48,12 +48,12 @@ class SileroEngine:
 
 
 def _windows(block: Samples, before: Samples) -> Samples:
-    """Return the block cut into windows, each led by the end of the one before it."""
+    """Return the block in windows, each with the end of the one before it in front."""
     filled = np.pad(block, (0, -len(block) % _WINDOW)).reshape(-1, _WINDOW)
     context = np.concatenate([before[np.newaxis], filled[:-1, -_CONTEXT:]])
     return np.concatenate([context, filled], axis=1)
 
 
 def load(models: Mapping[str, Path], device: Device) -> SileroEngine:
-    """Load the network. It runs on the CPU with one thread, wherever the other stages compute."""
+    """Load the network. It always runs on the CPU, with one thread."""
     return SileroEngine(get_vad_model())

@@ -1,7 +1,7 @@
-"""Find speech: takes 16 kHz mono audio, gives the regions of speech.
+"""Find speech: 16 kHz mono audio in, speech regions out.
 
-The backend gives a probability for each window of 32 ms; turning them into regions is done here, by the rules and
-with the names of Silero's own helper, which would hold the whole audio and all of its windows in memory.
+The backend gives a probability for each window of 32 ms. This stage turns them into regions, with the rules and the
+parameter names of Silero's own helper, which would keep the whole audio and all its windows in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.documents.speech import Region, SpeechRegions
 from shared.stage import Backend, Fallback, Files, Job, Params, Resources, Stage
 
 WINDOW_MS = 32
-_SHORTEST_PAUSE_MS = 98  # Silero's: a shorter pause is not a place to cut
+_SHORTEST_PAUSE_MS = 98  # as in Silero: a region is not cut at a shorter pause
 
 
 class VadInputs(Files):
@@ -29,8 +29,8 @@ class VadInputs(Files):
 class VadParams(Params):
     """Silero's parameters, in milliseconds.
 
-    The regions follow speech closely, which is what diarization needs: with pauses of 500 ms and 200 ms around speech
-    its error on a telephone call is 16 % instead of 3 %. `asr` joins and widens them for itself.
+    The regions follow speech closely, as diarization needs it: with pauses of 500 ms and 200 ms around speech, its
+    error on a telephone call is 16 % instead of 3 %. `asr` joins and widens the regions for itself.
     """
 
     threshold: float = Field(0.5, gt=0, lt=1, description="a window is speech from this probability on")
@@ -65,7 +65,7 @@ class Engine(Protocol):
 
 
 def run(engine: Engine, job: VadJob) -> VadOutputs:
-    """Find the regions. Holds one number for each window: 9 MB for ten hours, besides the backend's one block."""
+    """Find the regions. Keeps one number for each window in memory, 9 MB for ten hours, and the backend's one block."""
     duration_ms = engine.duration_ms(job.inputs.audio)
     probabilities = array("d")
     for block in engine.probabilities(job.inputs.audio):
@@ -75,12 +75,12 @@ def run(engine: Engine, job: VadJob) -> VadOutputs:
 
 
 def stub(job: VadJob) -> VadOutputs:
-    """Return one region of speech for any audio."""
+    """Write one speech region, whatever the audio is."""
     return _write(job, 4_000, (Region(start_ms=500, end_ms=3_500),))
 
 
 def find_regions(probabilities: Iterable[float], duration_ms: int, params: VadParams) -> tuple[Region, ...]:
-    """Return the regions of speech, in order, without overlap, inside `duration_ms`."""
+    """Return the speech regions inside `duration_ms`, in order and without overlap."""
     spans: list[tuple[int, int]] = []
     for start, end, pauses in _spans(probabilities, duration_ms, params):
         if end - start >= params.min_speech_duration_ms:
@@ -94,7 +94,8 @@ _Pause = tuple[int, int]
 def _spans(
     probabilities: Iterable[float], duration_ms: int, params: VadParams
 ) -> Iterator[tuple[int, int, list[_Pause]]]:
-    """Yield each stretch of speech with the pauses inside it. Two thresholds keep a wavering voice in one piece."""
+    """Yield each stretch of speech with the pauses inside it. The second, lower threshold keeps an unsteady voice in
+    one stretch."""
     low = params.neg_threshold if params.neg_threshold is not None else max(params.threshold - 0.15, 0.01)
     start: int | None = None
     silent_since: int | None = None
@@ -117,7 +118,8 @@ def _spans(
 
 
 def _cut(start: int, end: int, pauses: Sequence[_Pause], longest_ms: int) -> Iterator[_Pause]:
-    """Cut what is too long at the longest pause of the second half, else at the last one, else hard."""
+    """Yield a stretch in parts of at most `longest_ms`. It is cut at the longest pause in the second half of a part, or
+    else at the last pause, or else at the limit."""
     while end - start > longest_ms:
         reachable = [pause for pause in pauses if start < pause[0] <= start + longest_ms]
         late = [pause for pause in reachable if pause[0] >= start + longest_ms // 2]
@@ -130,7 +132,7 @@ def _cut(start: int, end: int, pauses: Sequence[_Pause], longest_ms: int) -> Ite
 
 
 def _pad(spans: Sequence[_Pause], duration_ms: int, pad_ms: int) -> Iterator[_Pause]:
-    """Widen each span; two that would meet share the gap between them."""
+    """Yield each span widened by `pad_ms`; two that would overlap share the gap between them."""
     for index, (start, end) in enumerate(spans):
         before = (spans[index - 1][1] + start) // 2 if index else 0
         after = (end + spans[index + 1][0]) // 2 if index + 1 < len(spans) else duration_ms

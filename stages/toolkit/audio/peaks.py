@@ -1,7 +1,7 @@
-"""Computes the peaks of a whole sound: a program of its own, run as `python -m stages.toolkit.audio.peaks`.
+"""Compute the peaks of a whole sound: a program of its own, run as `python -m stages.toolkit.audio.peaks`.
 
-It is here, and not with the server that shows the peaks, because only the environments of stages have numpy: 3 hours at
-16 kHz take 0.2 s of CPU by it, and 12 s without.
+It is not beside the server that shows the peaks, because only the environments of stages have numpy: 3 hours at 16 kHz
+take 0.2 s of CPU with it, and 12 s without.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Sound files as float32: read a stretch of a WAV, write one block by block, and its levels.
+"""Read stretches of WAV files as float32, write WAV files block by block, and measure levels.
 
-Stages work on 16 kHz mono 16-bit WAV, and on stereo at a higher rate where they need more than speech. Ten hours of
-speech are 1.2 GB, so nothing here holds a whole file. The header is read by hand because the standard library refuses
-RF64, the header of files above 4 GiB, and believes a streamed file's length field, which programs leave at 0 or at its
-maximum.
+Stages work on 16 kHz mono 16-bit WAV, and on stereo at a higher rate if they need more than speech. Ten hours of speech
+are 1.2 GB, so no function keeps a whole file in memory. The header is read here because the standard library refuses
+RF64, the header of files above 4 GiB, and trusts the length field of a streamed file, which programs leave at 0 or at
+its maximum.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _LEVEL_BLOCK = 60 * SPEECH_RATE
 
 @dataclass(frozen=True)
 class Sound:
-    """A 16-bit WAV. Opened by `open_sound`; reads only what is asked for. `samples` counts those of one channel."""
+    """A 16-bit WAV, opened by `open_sound`, of which only requested parts are read. `samples` is the number of samples
+    of one channel."""
 
     path: Path
     rate: int
@@ -45,7 +46,7 @@ class Sound:
 
     def read_frames(self, start: int, end: int) -> Samples:
         """Return the samples from number `start` to before number `end` of every channel, `(samples, channels)`,
-        between -1 and 1; what lies outside the file is left away."""
+        between -1 and 1. Samples outside the file are left out."""
         first, last = max(start, 0), min(end, self.samples)
         if last <= first:
             return np.zeros((0, self.channels), np.float32)
@@ -57,7 +58,7 @@ class Sound:
         return samples.reshape(-1, self.channels)
 
     def frame_blocks(self, samples: int) -> Iterator[Samples]:
-        """Yield the whole file in blocks of `samples`; the last one is what remains."""
+        """Yield the whole file in blocks of `samples`, of which the last one may be shorter."""
         for start in range(0, self.samples, samples):
             yield self.read_frames(start, start + samples)
 
@@ -71,7 +72,7 @@ class Waveform(Sound):
         return self.samples * 1000 // SPEECH_RATE
 
     def read(self, start_ms: int, end_ms: int) -> Samples:
-        """Return the samples from `start_ms` to `end_ms`, between -1 and 1; what lies outside the file is left away."""
+        """Return the samples from `start_ms` to `end_ms`, between -1 and 1. Samples outside the file are left out."""
         return self.read_samples(start_ms * SPEECH_RATE // 1000, end_ms * SPEECH_RATE // 1000)
 
     def read_samples(self, start: int, end: int) -> Samples:
@@ -79,19 +80,19 @@ class Waveform(Sound):
         return self.read_frames(start, end)[:, 0]
 
     def blocks(self, samples: int) -> Iterator[Samples]:
-        """Yield the whole file in blocks of `samples`; the last one is what remains."""
+        """Yield the whole file in blocks of `samples`, of which the last one may be shorter."""
         for block in self.frame_blocks(samples):
             yield block[:, 0]
 
 
 def open_speech(path: Path) -> Waveform:
-    """Check the header of a 16 kHz mono 16-bit WAV. Raises `StageError` where the file is something else."""
+    """Open a 16 kHz mono 16-bit WAV. Raises `StageError` for any other file."""
     sound = _open(path, "16000 Hz mono 16-bit PCM", lambda rate, channels: (rate, channels) == (SPEECH_RATE, 1))
     return Waveform(path, sound.rate, sound.channels, sound.samples, sound._offset)
 
 
 def open_sound(path: Path) -> Sound:
-    """Check the header of a 16-bit WAV of one or two channels. Raises `StageError` where the file is something else."""
+    """Open a 16-bit WAV of one or two channels. Raises `StageError` for any other file."""
     return _open(path, "mono or stereo 16-bit PCM", lambda rate, channels: rate > 0 and channels in {1, 2})
 
 
@@ -110,7 +111,7 @@ def _open(path: Path, expected: str, fits: Callable[[int, int], bool]) -> Sound:
 
 
 def read_pack(audio: Path, pack: Sequence[Region]) -> Samples:
-    """Return the stretches of a pack, one after the other."""
+    """Return the samples of the stretches of a pack, one after the other."""
     waveform = open_speech(audio)
     return np.concatenate([waveform.read(stretch.start_ms, stretch.end_ms) for stretch in pack])
 
@@ -128,7 +129,7 @@ _HINT = "stage `demux` writes what this stage reads"
 
 
 def _read_header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], int, int]:
-    """Return the fields of `fmt `, and where the samples lie: offset and length in bytes."""
+    """Return the fields of `fmt `, and the offset and length of the samples in bytes."""
     kind, _, wave = struct.unpack("<4sI4s", stream.read(12))
     if kind not in {b"RIFF", b"RF64"} or wave != b"WAVE":
         raise ValueError("it begins with neither RIFF nor RF64")
@@ -153,7 +154,7 @@ def _read_header(stream: BinaryIO, size: int) -> tuple[tuple[int, ...], int, int
 
 
 class SoundWriter:
-    """Writes a 16-bit WAV block by block, and renames it into place when all went well."""
+    """Writes a 16-bit WAV block by block, and renames it into place if no exception is raised."""
 
     def __init__(self, path: Path, rate: int = SPEECH_RATE, channels: int = 1) -> None:
         self._path, self._beside = path, path.with_name(f".{path.name}.part")
@@ -163,7 +164,7 @@ class SoundWriter:
         self._bytes = 0
 
     def write(self, samples: Samples) -> None:
-        """Append `samples`, `(samples,)` or `(samples, channels)`; what is louder than full scale is clipped."""
+        """Append `samples`, `(samples,)` or `(samples, channels)`. Values above full scale are clipped."""
         scaled = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767)
         self._bytes += self._stream.write(scaled.astype("<i2").tobytes())
 
@@ -186,7 +187,7 @@ class SoundWriter:
 
 
 def _header(length: int, rate: int, channels: int) -> bytes:
-    """Return a header of fixed length: the place of `ds64` is held by a `JUNK` chunk in files that do not need it."""
+    """Return a header of fixed length: a file that does not need `ds64` has a `JUNK` chunk in its place."""
     large, width = length > _RIFF_LIMIT, channels * _SAMPLE_BYTES
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, channels, rate, rate * width, width, 16)
     sizes = struct.pack("<QQQI", length + 72, length, length // width, 0) if large else bytes(28)

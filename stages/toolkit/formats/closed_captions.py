@@ -1,8 +1,9 @@
-"""SCC, the file of American closed captions (CEA-608), by ttconv: pop-on captions in 29.97 drop-frame time.
+"""Read and write SCC, the format of American closed captions (CEA-608), with ttconv: pop-on captions in 29.97
+drop-frame time.
 
-Line 21 of the picture carries two bytes a frame, 32 letters a row, and the letters of English and a few neighbours.
-ttconv leaves out in silence what it cannot send in time and writes a blank for a letter that there is not; here both
-are seen to beforehand, and what was written is read again.
+Line 21 of the picture carries two bytes a frame, 32 letters a row, and the letters of English and a few other
+languages. ttconv silently drops captions that it cannot send in time, and writes a blank for a missing letter. This
+module prevents both, and reads the result again to check it.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from stages.toolkit.formats.parsing import parsing
 
 _HEAD = "Scenarist_SCC V1.0"
 _FRAME_MS = 1001 / 30
-_ROW, _ROWS = 32, 4
-# Codes go twice: load and clear, the row's address (one more for its indent), and at the end the change of pages.
+_ROW, _ROWS = 32, 4  # letters of a row, and rows of a caption
+# Codes are sent twice: load and clear, the address of each row (and one for its indent), and the change of pages.
 _FRAMES_A_CAPTION, _FRAMES_A_ROW = 6, 4
-_ERASE = 4
+_ERASE = 4  # frames
 _MOST_LATE_MS = 1000
-_GROUP = 100  # ttconv's cost grows with the square of the number of cues, so they go in groups
+_GROUP = 100  # ttconv's cost grows with the square of the number of cues, so cues are written in groups
 _SAME = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "…": "...", "\u00a0": " "})
 _LETTERS = frozenset(TO_SCC_BYTES) | {one.get_unicode_value() for one in SccSpecialCharacter}
 
 
 def write(sheet: CueSheet) -> str:
-    """Return the sheet as SCC. Raises `StageError` where the captions cannot show it, and says why."""
+    """Return the sheet as SCC. Raises `StageError` with the reason if closed captions cannot show it."""
     captions = _in_time(tuple(_caption(cue) for cue in sheet.cues))
-    logging.getLogger("ttconv").setLevel(logging.ERROR)  # it warns of each row; what is lost is seen to below
+    logging.getLogger("ttconv").setLevel(logging.ERROR)  # it warns of each row; losses are found below
     config = SccWriterConfiguration(force_popon=True, allow_reflow=False)
     parts = []
     for group in _groups(captions):
@@ -65,7 +66,7 @@ def _caption(cue: Cue) -> Cue:
 
 
 def _rows(words: Sequence[str]) -> list[str]:
-    """Return words in as few rows as they fit into, and those as even as they can be."""
+    """Return words in as few rows as possible, with rows as even as possible."""
     fewest = len(_filled(words, _ROW))
     return next(rows for room in range(1, _ROW + 1) if len(rows := _filled(words, room)) == fewest)
 
@@ -82,8 +83,8 @@ def _filled(words: Sequence[str], room: int) -> list[str]:
 
 
 def _in_time(captions: Sequence[Cue]) -> tuple[Cue, ...]:
-    """Return captions that come no sooner than they can have been sent: a caption is sent while the one before it is
-    shown."""
+    """Return the captions with starts at which they can have been sent: a caption is sent while the one before it is
+    shown. Raises `StageError` if a caption would be too late."""
     placed: list[Cue] = []
     free_ms = 0.0
     for caption in captions:
@@ -104,7 +105,7 @@ def _sending_ms(caption: Cue) -> float:
 
 
 def _groups(captions: Sequence[Cue]) -> Iterator[list[Cue]]:
-    """Yield captions in groups; between two of them is time to send the first caption of the second."""
+    """Yield the captions in groups. Between two groups, there is time to send the first caption of the second."""
     group: list[Cue] = []
     for caption in captions:
         if len(group) >= _GROUP and caption.start_ms - group[-1].end_ms > _sending_ms(caption) + _ERASE * _FRAME_MS:

@@ -1,8 +1,8 @@
-"""Decodes a subtitle file, whatever encoding it is in: Unicode by its marks, older ones by the language and the bytes.
+"""Decode a subtitle file in any encoding: Unicode by its marks, older encodings by the language and the bytes.
 
-Before UTF-8 was everywhere, each script had its own encoding, and no file says which. A byte above 127 is a rare accent
-in a Latin text and nearly every letter in another script; that parts the two. Among the others, a wrong encoding shows:
-it cannot decode the bytes, or puts capitals inside words.
+Before UTF-8, each script had its own encoding, and a file does not state which. In a Latin text, bytes above 127 are
+rare accents; in another script, they are nearly all letters. That distinguishes Latin texts from others. Among the
+other encodings, a wrong one cannot decode the bytes, or gives capitals inside words.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ _BOMS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-# A decoder that takes any byte but five, for files from before UTF-8 was everywhere.
-_LATIN, _MAC = "cp1252", "mac-roman"
+_LATIN, _MAC = "cp1252", "mac-roman"  # the first decodes all bytes except five
 _NAMES = {
     "cp1250": "Windows-1250", "cp1251": "Windows-1251", "cp1252": "Windows-1252", "cp1253": "Windows-1253",
     "cp1254": "Windows-1254", "cp1255": "Windows-1255", "cp1256": "Windows-1256", "cp1257": "Windows-1257",
@@ -33,15 +32,15 @@ _BY_LANGUAGE = {
 }  # fmt: skip
 _USUAL = {tag: codec for codec, tags in _BY_LANGUAGE.items() for tag in tags.split()}
 _OTHERS = ("cp932", "cp949", "gb18030", "big5", "cp1251", "koi8-r", "cp1256", "cp1253", "cp1255", "cp874")
-_ONE_CASE = 0.2
+_ONE_CASE = 0.2  # oddness of a text whose letters all have the same case
 _HIGH = re.compile(rb"[\x80-\xff]")
 _WORD = re.compile(r"[^\W\d_]+")
 _MARKS = frozenset("\u2013\u2014\u2018\u2019\u201c\u201d\u2026\u00ab\u00bb\u060c\u061f\u3001\u3002\uff01\uff1f\uff0c")
 
 
 def decoded(data: bytes, language: str | None, repairs: list[str], without_zeros: Callable[[bytes], str]) -> str:
-    """Return the text of a file; adds to `repairs` what is unusual about it. `without_zeros` decodes bytes with zeros
-    among them that no mark explains."""
+    """Return the text of a file, and add to `repairs` what is unusual about its encoding. `without_zeros` decodes a
+    file with zero bytes and without a mark."""
     for bom, encoding in _BOMS:
         if data.startswith(bom):
             if encoding != "utf-8":
@@ -58,7 +57,7 @@ def decoded(data: bytes, language: str | None, repairs: list[str], without_zeros
 
 
 def _guessed(data: bytes, language: str | None) -> str:
-    """Return the encoding in which a text of this language, or else of this look, would have such bytes."""
+    """Return the most likely encoding: the usual one of the language, or the one in which the text is least odd."""
     usual = _USUAL.get(primary(language)) if language else None
     if language and (usual is None or _oddness(data, usual) is not None):
         return usual or _latin(data)
@@ -71,7 +70,8 @@ def _guessed(data: bytes, language: str | None) -> str:
 
 
 def _latin(data: bytes) -> str:
-    """Return Mac OS Roman for bytes that mean nothing in Windows-1252, as its `è` and `ê`, if that makes words."""
+    """Return Mac OS Roman if Windows-1252 cannot decode the bytes, as those of `è` and `ê`, and that gives words; else
+    Windows-1252."""
     try:
         data.decode(_LATIN)
     except UnicodeDecodeError:
@@ -82,17 +82,17 @@ def _latin(data: bytes) -> str:
 
 
 def _oddness(data: bytes, codec: str) -> float | None:
-    """Return how unlike words a text is in this encoding, from 0; None if bytes of it mean nothing there."""
+    """Return how unlike words a text is in this encoding, from 0; None if the encoding cannot decode it."""
     try:
         text = data.decode(codec)
     except UnicodeDecodeError:
         return None
     high = [letter for letter in text if not letter.isascii()]
-    # What the encoding calls no letter stands rarely between letters of a text; marks of vowels are letters here.
+    # Characters that are not letters are rare in a text; vowel marks count as letters.
     others = sum(not (letter.isalpha() or letter.isspace() or _is_mark(letter)) for letter in high)
     turns = sum(low.islower() and high.isupper() for word in _WORD.findall(text) for low, high in pairwise(word))
     rare = sum(not _is_usual(letter) for letter in high)
-    # Hebrew in the encoding of another script is small letters alone, or capitals alone.
+    # Hebrew in the encoding of another script has only small letters, or only capitals.
     cases = {letter.isupper() for letter in high if letter.lower() != letter.upper()}
     return float((others + 2 * turns + rare) / max(len(high), 1) + _ONE_CASE * (len(cases) == 1))
 

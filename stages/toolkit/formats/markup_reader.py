@@ -1,7 +1,7 @@
-"""Reads the markup of SubRip, WebVTT and ASS into the runs and the place of a cue.
+"""Read the markup of SubRip, WebVTT and ASS as the runs and the place of a cue.
 
-Italics, bold, underlining, colours and places are kept; what else stands in a tag or a command is named, so that who
-typed it learns that it goes no farther.
+Italics, bold, underlining, colours and places are kept. All other tags and commands are reported, so that their author
+learns that they are dropped.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from stages.toolkit.cues.styles import PLAIN, Run, place_of, point_of, styled
 from stages.toolkit.formats.direction import MARKS
 from stages.toolkit.formats.vtt_settings import place_of_settings
 
-WORD_JOINER = "\u2060"  # of no width; behind a sign, it keeps it from being read as a command
+WORD_JOINER = "\u2060"  # without width; after a sign, it prevents the sign from being read as a command
 
-# What is a sign of ASS and not a letter; the parts in brackets are kept by `split`.
+# The signs of ASS that are not letters; `split` keeps the parts in brackets.
 _ASS_SIGN = re.compile(r"(\\[Nnh{}]|\{[^}]*\})")
-_COMMANDS = rf"\{{\\(?!{WORD_JOINER})[^}}]*\}}"  # many players take these in SubRip too
+_COMMANDS = rf"\{{\\(?!{WORD_JOINER})[^}}]*\}}"  # many players accept these in SubRip too
 _TAG = r"</?[A-Za-z0-9.][^<>\n]*>"
 _TAG_OR_COMMANDS = {"srt": re.compile(f"({_COMMANDS}|{_TAG})"), "vtt": re.compile(f"({_TAG})")}
 _ASS_LETTERS = {r"\N": "\n", r"\n": " ", r"\h": "\u00a0", r"\{": "{", r"\}": "}"}
-_JOINED = re.compile(rf"(?<=[\\<-]){WORD_JOINER}")  # as our own files keep a sign from being a command
+_JOINED = re.compile(rf"(?<=[\\<-]){WORD_JOINER}")  # in our own files
 _COMMAND = re.compile(r"\\(\d?[A-Za-z]+)(\([^)]*\)|[^\\]*)")  # `\fad(1,2)`, `\b1`, `\c&HFF&`, `\rNote`
 _NUMBER = re.compile(r"-?\d{1,6}(?:\.\d{1,6})?")
 _NAME = re.compile(r"</?([A-Za-z0-9]*)([^>]*)>")
 _COLOUR = re.compile(r"""\bcolor\s*=\s*["']?\s*([#\w]+)""", re.IGNORECASE)
 _FLAGS: Mapping[str, str] = {"i": "italic", "em": "italic", "b": "bold", "strong": "bold", "u": "underline"}
 _LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}  # the anchors of `\a`
-_DEEPEST = 64  # tags in tags: more are a mistake, and would cost the square of their number
-_SRT_SCREEN = (384.0, 288.0)  # in which players take the points of SubRip
-_HARMLESS = frozenset({"lang", "v", "fad", "fade", "k", "K", "kf", "ko", "kt", "q"})  # they tell more than looks
+_DEEPEST = 64  # nested tags: more are a mistake, and would cost the square of their number
+_SRT_SCREEN = (384.0, 288.0)  # the size of the picture for points in SubRip
+# Tags and commands that are not styles, so their loss is not reported.
+_HARMLESS = frozenset({"lang", "v", "fad", "fade", "k", "K", "kf", "ko", "kt", "q"})
 
 
 @dataclass
-class _Look:
-    """The tags that are open, and the style that they give the following letters."""
+class _StyleState:
+    """The open tags and the commands at one place of a text, and the style that they give to the letters after it."""
 
     base: Style
     screen: tuple[float, float]
@@ -82,106 +83,107 @@ class _Look:
 
 
 def read_tagged(text: str, kind: str, settings: str, left_out: dict[str, None]) -> dict[str, object]:
-    """Return the fields of a cue of SubRip or WebVTT. `settings` are those of a WebVTT cue; `left_out` gets the
-    markup that is not kept."""
-    look = _Look(PLAIN, _SRT_SCREEN, left_out)
+    """Return the fields of a cue of SubRip or WebVTT. `settings` are those of a WebVTT cue; the markup that is dropped
+    is added to `left_out`."""
+    state = _StyleState(PLAIN, _SRT_SCREEN, left_out)
     is_vtt = kind == "vtt"
     if settings:
-        look.anchor, look.at = place_of_settings(settings)
+        state.anchor, state.at = place_of_settings(settings)
 
     def letters(part: str) -> str:
         return _JOINED.sub("", html.unescape(part) if is_vtt else part)
 
     def sign(part: str) -> str:
         if part.startswith("{"):
-            _obey(part, look)
+            _apply_commands(part, state)
         else:
-            _take_tag(part, look)
+            _apply_tag(part, state)
         return ""
 
-    return _cue_fields(_TAG_OR_COMMANDS[kind].split(text), letters, sign, look, drop_marks=is_vtt)
+    return _cue_fields(_TAG_OR_COMMANDS[kind].split(text), letters, sign, state, drop_marks=is_vtt)
 
 
 def read_ass(
     text: str, styles: Mapping[str, Style], style: str, anchor: int, screen: tuple[float, float],
     left_out: dict[str, None],
 ) -> dict[str, object]:  # fmt: skip
-    """Return the fields of a cue from an ASS event with this text, style and anchor."""
-    look = _Look(styles.get(style, PLAIN), screen, left_out, styles, anchor=anchor)
+    """Return the fields of a cue from an ASS event with this text, style and anchor. `screen` is the size of the
+    picture for points; the markup that is dropped is added to `left_out`."""
+    state = _StyleState(styles.get(style, PLAIN), screen, left_out, styles, anchor=anchor)
 
     def sign(part: str) -> str:
         if part.startswith("{"):
-            _obey(part, look)
+            _apply_commands(part, state)
         return _ASS_LETTERS.get(part, "")
 
-    return _cue_fields(_ASS_SIGN.split(text), lambda part: _JOINED.sub("", part), sign, look, drop_marks=True)
+    return _cue_fields(_ASS_SIGN.split(text), lambda part: _JOINED.sub("", part), sign, state, drop_marks=True)
 
 
 def _cue_fields(
-    parts: list[str], letters: Callable[[str], str], sign: Callable[[str], str], look: _Look, *, drop_marks: bool
+    parts: list[str], letters: Callable[[str], str], sign: Callable[[str], str], state: _StyleState, *, drop_marks: bool
 ) -> dict[str, object]:
     lines: list[list[Run]] = [[]]
     for number, part in enumerate(parts):
         text = sign(part) if number % 2 else letters(part)
         first, *others = text.split("\n")
-        lines[-1].append((first, look.style))
-        lines += [[(other, look.style)] for other in others]
+        lines[-1].append((first, state.style))
+        lines += [[(other, state.style)] for other in others]
     if drop_marks:
         lines = [_without_mark(line) for line in lines]
-    return {**styled(lines), "place": place_of(look.anchor, look.at)}
+    return {**styled(lines), "place": place_of(state.anchor, state.at)}
 
 
 def _without_mark(line: list[Run]) -> list[Run]:
-    """Return the line without the mark of direction that our own files begin it with."""
+    """Return the line without the direction mark with which lines of our own files begin."""
     for number, (text, style) in enumerate(line):
         if text.strip():
             return [*line[:number], (text.lstrip(MARKS), style), *line[number + 1 :]]
     return line
 
 
-def _take_tag(tag: str, look: _Look) -> None:
+def _apply_tag(tag: str, state: _StyleState) -> None:
     """Open or close a tag of SubRip or WebVTT."""
     found = _NAME.match(tag)
     name, rest = (found[1].lower(), found[2]) if found else ("", "")
     if tag.startswith("</"):
-        look.close(name)
+        state.close(name)
     elif name in _FLAGS:
-        look.open(name, {_FLAGS[name]: True})
+        state.open(name, {_FLAGS[name]: True})
     elif name == "font":
         colour = colour_named(wanted[1]) if (wanted := _COLOUR.search(rest)) else None
-        look.open(name, {"colour": colour} if colour else {})
+        state.open(name, {"colour": colour} if colour else {})
         if colour is None or len(rest.split("=")) > 2:
-            look.left_out.setdefault(tag)
+            state.left_out.setdefault(tag)
     elif name == "c":
         classes = [part for part in rest.split()[0].split(".") if part] if rest.split() else []
         colours = [colour for part in classes if (colour := colour_named(part.removeprefix("c_")))]
-        look.open(name, {"colour": colours[-1]} if colours else {})
+        state.open(name, {"colour": colours[-1]} if colours else {})
         if len(colours) < len(classes):
-            look.left_out.setdefault(tag)
+            state.left_out.setdefault(tag)
     elif name and not name[0].isdigit():
-        look.open(name, {})
+        state.open(name, {})
         if name not in _HARMLESS:
-            look.left_out.setdefault(tag)
+            state.left_out.setdefault(tag)
 
 
-def _obey(commands: str, look: _Look) -> None:
-    """Take the commands between two braces of ASS; the whole of it is a remark where there is none."""
+def _apply_commands(commands: str, state: _StyleState) -> None:
+    """Apply the commands between two braces of ASS. Braces without commands are a remark."""
     for name, value in _COMMAND.findall(commands[1:-1]):
         number = float(found[0]) if (found := _NUMBER.search(value)) else None
         if name in {"i", "u", "b"}:
             flag = {"i": "italic", "u": "underline", "b": "bold"}[name]
             on = number is not None and (number == 1 or number >= 600)  # `\b` takes a weight too
-            look.command({flag: on if value.strip() else getattr(look.base, flag)})
+            state.command({flag: on if value.strip() else getattr(state.base, flag)})
         elif name in {"c", "1c"}:
-            look.command({"colour": colour_of_ass(value) or look.base.colour})
-        elif name == "r" or (name.startswith("r") and name[1:] + value in look.styles):
-            look.restart(look.styles.get(name[1:] + value, look.own))
+            state.command({"colour": colour_of_ass(value) or state.base.colour})
+        elif name == "r" or (name.startswith("r") and name[1:] + value in state.styles):
+            state.restart(state.styles.get(name[1:] + value, state.own))
         elif name in {"an", "a"} and number is not None:
             anchor = int(number) if name == "an" else _LEGACY.get(int(number), 0)
-            look.anchor = anchor if 1 <= anchor <= 9 else look.anchor
+            state.anchor = anchor if 1 <= anchor <= 9 else state.anchor
         elif name in {"pos", "move"} and len(point := [float(part) for part in _NUMBER.findall(value)]) >= 2:
-            look.at = point_of(point[0] / look.screen[0], point[1] / look.screen[1])
+            state.at = point_of(point[0] / state.screen[0], point[1] / state.screen[1])
             if name == "move":
-                look.left_out.setdefault(rf"\{name}")
+                state.left_out.setdefault(rf"\{name}")
         elif name not in _HARMLESS:
-            look.left_out.setdefault(r"\fn" if name.startswith("fn") else rf"\{name}")
+            state.left_out.setdefault(r"\fn" if name.startswith("fn") else rf"\{name}")

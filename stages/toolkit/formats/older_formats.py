@@ -1,7 +1,7 @@
-"""Reads the subtitle formats of old players, by pysubs2: MicroDVD, MPL2, TMPlayer, SAMI, and YouTube's SBV.
+"""Read the subtitle formats of old players with pysubs2: MicroDVD, MPL2, TMPlayer, SAMI, and YouTube's SBV.
 
-MicroDVD counts frames. A file that does not state its frame rate in a first line `{1}{1}25` has the rate of the film
-that it was made for, which is 23.976 for most of those that still go round.
+MicroDVD counts frames. A file that does not state its frame rate in a first line `{1}{1}25` has the rate of its film,
+which is 23.976 for most files that are still in use.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SBV_TIMES = re.compile(r"^(\d+:\d\d:\d\d)\.(\d{1,3}),(\d+:\d\d:\d\d)\.(\d{1,3})
 
 
 def kind_of(begin: str) -> str | None:
-    """Return the format of a text that begins so, as a file's suffix; None for another one."""
+    """Return the format of a text with this beginning, as the suffix of a file; None for another format."""
     return next((kind for kind, pattern in _BEGINNINGS if pattern.match(begin)), None)
 
 
 def read(text: str, kind: str, repairs: list[str]) -> pysubs2.SSAFile:
-    """Return the file. Raises `StageError` if it cannot be parsed."""
+    """Return the file, and add an assumed frame rate to `repairs`. Raises `StageError` if it cannot be parsed."""
     if kind == "sbv":
         text = _SBV_TIMES.sub(r"\1,\2 --> \3,\4", text)
     with parsing("the subtitle file", "export it as SubRip"):

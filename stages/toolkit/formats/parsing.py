@@ -1,4 +1,4 @@
-"""Turns what a library raises for a damaged subtitle file into the error of this project."""
+"""Convert the exceptions of a library for a damaged subtitle file to `StageError`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pysubs2
 
 from shared.stage import StageError
 
-# pysubs2 and ttconv raise these for the first damage that they meet: a missing attribute of SAMI is a KeyError, XML in
-# 20,000 levels a RecursionError. Found by changing bytes of files at random.
+# pysubs2 and ttconv raise these for damage: a missing attribute of SAMI is a KeyError, XML of 20,000 levels a
+# RecursionError. Found by changing bytes of files at random.
 _FOR_DAMAGE = (ValueError, LookupError, ArithmeticError, AttributeError, TypeError, RuntimeError, pysubs2.Pysubs2Error)
 
 
 @contextmanager
 def parsing(what: str, hint: str) -> Iterator[None]:
-    """Raise `StageError` for what a library raises inside: `what` cannot be parsed, and why."""
+    """Raise `StageError` for an exception of a library inside: `what` cannot be parsed, and the reason."""
     try:
         yield
     except _FOR_DAMAGE as error:
@@ -24,6 +24,6 @@ def parsing(what: str, hint: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the library's sentence, after the kind of the error where it is no sentence but a bare name."""
+    """Return the library's message, after the kind of the error if it is a single word."""
     text = str(error)
     return text if " " in text else f"{type(error).__name__} {text}".strip()

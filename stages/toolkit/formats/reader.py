@@ -1,9 +1,10 @@
-"""Reads subtitle files, damaged ones too, or says what cannot be read and where.
+"""Read subtitle files, including damaged ones, and report repairs.
 
-SubRip, WebVTT and cue sheets by the project's own rules, ASS and older formats by pysubs2, TTML and SCC by ttconv.
+SubRip, WebVTT and cue sheets are read by the project's own rules, ASS and older formats by pysubs2, TTML and SCC by
+ttconv.
 
-Most readers pass over what they do not understand. A check that did so would praise half a file. This reader reports
-what it repaired, and refuses a time that it cannot read, with its line.
+Most readers skip what they do not understand. A check with such a reader would approve half a file. So this reader
+reports each repair, and refuses a time that it cannot read, with its line.
 """
 
 from __future__ import annotations
@@ -30,13 +31,15 @@ from stages.toolkit.formats.time_lines import ARROW, is_time_line, read_times
 
 _MOST_BYTES = 64 << 20
 _MOST_PIXELS = 100_000
-_CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # in no text; \x1a ended files once
+_CONTROLS = re.compile(r"[\x01-\x08\x0e-\x19\x1b-\x1f\x7f]")  # never in a text; \x1a once marked the end of files
 _XML = re.compile(r"<(\?xml|!--|tt\b|\w+:tt\b)")
 
 
 def read(subtitles: Path, language: str | None = None, *, negative: bool = False) -> ReadCues:
-    """Return the file's cues, those before the beginning only if `negative` times are wanted. Its `language`, if it is
-    known, tells which encoding an old file is in. Raises `StageError` for what cannot be read as a subtitle."""
+    """Return the cues of a file. Raises `StageError` if it cannot be read as a subtitle.
+
+    `language`, if it is known, decides the encoding of an old file. Cues before time 0 are kept only with `negative`.
+    """
     notes = Notes(negative=negative)
     text = _text(subtitles, language, notes.repairs)
     kind = kind_of_text(text)
@@ -48,7 +51,7 @@ def read(subtitles: Path, language: str | None = None, *, negative: bool = False
 
 @dataclass(frozen=True)
 class Notes:
-    """Notes on a file: repairs, and markup that a cue cannot hold."""
+    """Notes on a file: its repairs, and the markup that a cue cannot hold (as keys)."""
 
     repairs: list[str] = field(default_factory=list)
     left_out: dict[str, None] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class Notes:
 
 
 def kind_of_text(text: str) -> str:
-    """Return the format, by how the file begins: names are often wrong."""
+    """Return the format of a file by its beginning, because its name is often wrong."""
     begin = text.lstrip()[:4000]
     if begin.startswith("WEBVTT"):
         return "vtt"
@@ -72,7 +75,7 @@ def kind_of_text(text: str) -> str:
 
 
 def _text(path: Path, language: str | None, repairs: list[str]) -> str:
-    """Return the file as text with one kind of line ends."""
+    """Return the file as text with `\\n` as the only line end."""
     if path.stat().st_size > _MOST_BYTES:
         raise StageError("check.too-large", f"the file holds more than {_MOST_BYTES >> 20} MiB, and no subtitles do")
     text = decoded(path.read_bytes(), language, repairs, lambda data: _without_zeros(data, repairs))
@@ -82,7 +85,7 @@ def _text(path: Path, language: str | None, repairs: list[str]) -> str:
 def _without_zeros(data: bytes, repairs: list[str]) -> str:
     """Return the text of a file with zero bytes: UTF-16 without a mark, or a file damaged by a crash or a bad disk."""
     for encoding, zeros, letters in (("utf-16-le", data[1::2], data[::2]), ("utf-16-be", data[::2], data[1::2])):
-        # Of every letter of ASCII one byte is zero, and always the same one; what is lost has zeros in both.
+        # Each ASCII letter has a zero byte, always the same of its two; damage has zeros in both.
         if zeros.count(0) * 10 > len(zeros) and letters.count(0) * 20 < zeros.count(0):
             repairs.append("the file is UTF-16 without a mark; many players expect UTF-8")
             return data.decode(encoding, errors="replace")
@@ -117,9 +120,9 @@ def _read_older(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
 
 def _cues_of(file: pysubs2.SSAFile, events: Sequence[pysubs2.SSAEvent], notes: Notes) -> tuple[Cue, ...]:
     """Return the events of a file as cues."""
-    # Colour and weight of a style are the look of a file or of a speaker; slanted letters and a place mean something.
+    # The colour and weight of a style are those of the whole file or of a speaker; italics and places have a meaning.
     styles = {name: Style(italic=bool(style.italic)) for name, style in file.styles.items()}
-    screen = tuple(_number(file.info.get(name), usual) for name, usual in (("PlayResX", 384), ("PlayResY", 288)))
+    screen = tuple(_number(file.info.get(name), default) for name, default in (("PlayResX", 384), ("PlayResY", 288)))
     cues = []
     for event in events:
         anchor = int(file.styles[event.style].alignment) if event.style in file.styles else FOOT
@@ -128,13 +131,13 @@ def _cues_of(file: pysubs2.SSAFile, events: Sequence[pysubs2.SSAEvent], notes: N
     return tuple(cues)
 
 
-def _number(text: str | None, usual: int) -> float:
-    """Return a number of the file's head; the usual value if it is missing or not a size."""
+def _number(text: str | None, default: int) -> float:
+    """Return a size from the file's header; the default if it is missing or not a size."""
     try:
-        number = float(text or usual)
+        number = float(text or default)
     except ValueError:
-        return usual
-    return number if 0 < number < _MOST_PIXELS else usual
+        return default
+    return number if 0 < number < _MOST_PIXELS else default
 
 
 def _read_json(text: str, notes: Notes) -> tuple[Cue, ...]:
@@ -167,13 +170,13 @@ def _read_timed(kind: str) -> Callable[[str, Notes], tuple[Cue, ...]]:
 
 
 def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]:
-    """Yield the text between two time lines, without the number of the second one's cue."""
+    """Yield the text after each time line, without the number of the next cue."""
     edges = [*times, len(lines)]
     for start, end in pairwise(edges):
         text_lines = list(lines[start + 1 : end])
         while text_lines and not text_lines[-1].strip():
             del text_lines[-1]
-        # Behind the last cue a number is one only after a blank line, where a file was cut off; else it is a text.
+        # After the last cue, a number follows a blank line only if the file was cut off; otherwise it is text.
         is_number = len(text_lines) > 1 and text_lines[-1].strip().isdecimal()
         if is_number and (end < len(lines) or not text_lines[-2].strip()):
             del text_lines[-1]
@@ -181,7 +184,7 @@ def _texts_of_srt(lines: Sequence[str], times: Collection[int]) -> Iterator[str]
 
 
 def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[str]) -> list[str]:
-    """Return the text below each time line up to a blank line."""
+    """Return the text after each time line up to a blank line, and report text that belongs to no cue."""
     found: list[list[str]] = []
     inside, lost = False, []
     for number, line in enumerate(lines):
@@ -199,7 +202,7 @@ def _texts_of_vtt(lines: Sequence[str], times: Collection[int], repairs: list[st
 
 
 def _is_aside(lines: Sequence[str], number: int) -> bool:
-    """Return whether a line between two cues is a cue's name, or in a block that starts with a word of its own."""
+    """Tell whether a line between two cues is the name of a cue, or part of a note, a style sheet or a region."""
     following = lines[number + 1] if number + 1 < len(lines) else ""
     if is_time_line(following):
         return True

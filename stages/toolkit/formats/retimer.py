@@ -1,7 +1,8 @@
-"""Gives the cues of a subtitle file other times, and leaves every other byte as it is.
+"""Replace the times of the cues in a subtitle file, and leave every other byte as it is.
 
-SubRip, WebVTT and ASS are rewritten in place, in the encoding that they have: what is not known to be UTF-8 is taken
-byte by byte. Where cues change their order, as parts of a film do, SubRip and WebVTT follow; numbers stay in order.
+SubRip, WebVTT and ASS are rewritten in place and in their own encoding: a file that is neither UTF-8 nor UTF-16 is
+handled byte by byte. If the cues change their order, those of SubRip and WebVTT are moved, and their numbers stay in
+order.
 """
 
 from __future__ import annotations
@@ -19,32 +20,32 @@ from stages.toolkit.formats.reader import kind_of_text
 from stages.toolkit.formats.time_lines import TimeLine, read_times
 
 Times = tuple[int, int]
-"""When a cue comes and goes, in milliseconds."""
+"""The start and the end of a cue, in milliseconds."""
 
 _MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _LINE = re.compile(r"(.*?)(\r\r\n|\r\n|\n|\r|$)", re.DOTALL)
-_INSIDE = re.compile(r"<((?:\d+:)?\d\d:\d\d\.\d{3})>")  # when a part of a WebVTT cue is shown
+_INSIDE = re.compile(r"<((?:\d+:)?\d\d:\d\d\.\d{3})>")  # the time at which a part of a WebVTT cue is shown
 _DIALOGUE = re.compile(r"((?:Dialogue|Comment):\s*[^,]*,\s*)(-?\d+:\d+:\d+[.:]\d+)(\s*,\s*)(-?\d+:\d+:\d+[.:]\d+)(.*)")
 
 
-def retimed(data: bytes, moved: Sequence[tuple[Times, Times]]) -> tuple[str, bytes] | None:
+def retime(data: bytes, moved: Sequence[tuple[Times, Times]]) -> tuple[str, bytes] | None:
     """Return the usual suffix of a file and its bytes with other times; None for a format whose times cannot be
     replaced in place.
 
-    `moved` are the times of each cue in the file and those that it is to have. What stands beside the cues, as a
-    drawing in ASS does, moves with the nearest of them.
+    `moved` has the old and the new times of each cue. Events that are not cues, such as drawings in ASS, move with the
+    nearest cue.
     """
     text, encoding, mark = _decoded(data)
     kind = kind_of_text(text) if text is not None else ""
     if text is None or encoding is None or kind not in {"srt", "vtt", "ass"}:
         return None
-    plan = _Plan(moved)
-    made = _in_ass(text, plan) if kind == "ass" else _in_blocks(text, kind, plan)
+    new_times = _NewTimes(moved)
+    made = _in_ass(text, new_times) if kind == "ass" else _in_blocks(text, kind, new_times)
     return None if made is None else (kind, mark + made.encode(encoding))
 
 
 def _decoded(data: bytes) -> tuple[str | None, str | None, bytes]:
-    """Return the text, its encoding and the mark in front of it; a text of None where it is none."""
+    """Return the text, its encoding and its byte order mark; a text of None if the file is not text."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             try:
@@ -60,8 +61,8 @@ def _decoded(data: bytes) -> tuple[str | None, str | None, bytes]:
         return data[len(mark) :].decode("latin-1"), "latin-1", mark
 
 
-class _Plan:
-    """The new times of a file's cues, to be asked for in the file's order."""
+class _NewTimes:
+    """The new times of the cues of a file, to be requested in the order of the file."""
 
     def __init__(self, moved: Sequence[tuple[Times, Times]]) -> None:
         self._waiting: Mapping[Times, list[Times]] = defaultdict(list)
@@ -71,7 +72,7 @@ class _Plan:
         self.size = len(moved)
 
     def new(self, old: Times) -> Times:
-        """Return the new times of the next cue with these times; else those that its nearest neighbour suggests."""
+        """Return the new times of the next cue with these times, or those that the shift of the nearest cue gives."""
         if waiting := self._waiting.get(old):
             return waiting.pop(0)
         if not self._moved:
@@ -84,18 +85,18 @@ class _Plan:
 
 
 class _Block(NamedTuple):
-    """A cue with its number and all that follows it."""
+    """A cue with its number and all lines up to the next cue."""
 
     start_ms: int
     head: tuple[str, ...]  # its number or name, with line ends
     body: tuple[str, ...]
 
 
-def _in_blocks(text: str, kind: str, plan: _Plan) -> str | None:
-    """Return the text of SubRip or WebVTT with new times; None if it has other cues than were read."""
+def _in_blocks(text: str, kind: str, new_times: _NewTimes) -> str | None:
+    """Return the text of SubRip or WebVTT with new times; None if it does not have the cues that were read."""
     parts = [(line, end) for line, end in _LINE.findall(text) if line or end]
     times = read_times([line for line, _ in parts], kind, [], negative=True)
-    if len(times) != plan.size:
+    if len(times) != new_times.size:
         return None
     rows = sorted(times)
     heads = [row - 1 if _has_head(parts, row, kind) else row for row in rows]
@@ -103,7 +104,7 @@ def _in_blocks(text: str, kind: str, plan: _Plan) -> str | None:
     blocks = []
     for (row, head), until in zip(zip(rows, heads, strict=True), [*heads[1:], len(parts)], strict=True):
         time = times[row]
-        new = plan.new((time.start_ms, time.end_ms))
+        new = new_times.new((time.start_ms, time.end_ms))
         line, end = parts[row]
         body = [_time_line(line, time, new, kind) + end]
         body += [_inside(line, new[0] - time.start_ms, kind) + end for line, end in parts[row + 1 : until]]
@@ -120,7 +121,7 @@ def _has_head(parts: Sequence[tuple[str, str]], row: int, kind: str) -> bool:
 
 
 def _in_order(blocks: Sequence[_Block]) -> list[_Block]:
-    """Return blocks in order of time, with the numbers in theirs, each followed by an empty line."""
+    """Return the blocks in order of time, each followed by an empty line, with the numbers in their old order."""
     ordered = sorted(blocks, key=lambda block: block.start_ms)
     if ordered == list(blocks):
         return ordered
@@ -136,8 +137,7 @@ def _in_order(blocks: Sequence[_Block]) -> list[_Block]:
 
 
 def _time_line(line: str, time: TimeLine, new: Times, kind: str) -> str:
-    """Return a time line with other times, and with what stands beside them; the line itself where they are the
-    same."""
+    """Return a time line with other times and everything else unchanged; the same line if the times are the same."""
     if new == (time.start_ms, time.end_ms):
         return line
     start, end = (timecode(at) if kind == "srt" else timecode(at).replace(",", ".") for at in new)
@@ -157,16 +157,16 @@ def _inside(line: str, shift_ms: int, kind: str) -> str:
     return _INSIDE.sub(moved, line)
 
 
-def _in_ass(text: str, plan: _Plan) -> str:
-    return "".join(_ass_line(line, plan) + end for line, end in _LINE.findall(text))
+def _in_ass(text: str, new_times: _NewTimes) -> str:
+    return "".join(_ass_line(line, new_times) + end for line, end in _LINE.findall(text))
 
 
-def _ass_line(line: str, plan: _Plan) -> str:
+def _ass_line(line: str, new_times: _NewTimes) -> str:
     found = _DIALOGUE.fullmatch(line)
     if found is None:
         return line
     old = (_ass_ms(found[2]), _ass_ms(found[4]))
-    start, end = plan.new(old)
+    start, end = new_times.new(old)
     if (start, end) == old:
         return line
     return f"{found[1]}{_ass_time(start)}{found[3]}{_ass_time(end)}{found[5]}"

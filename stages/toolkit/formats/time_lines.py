@@ -1,4 +1,4 @@
-"""Finds the lines of SubRip and WebVTT that say when a cue comes and goes, however they are written."""
+"""Find the lines of SubRip and WebVTT with the times of a cue, in all spellings that occur."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HUNDRED_HOURS_MS = 100 * 3_600_000
 
 @dataclass(frozen=True)
 class TimeLine:
-    """The content of a time line; `settings` follow the times. `spans` are the places of the two times in it."""
+    """The content of a time line. `settings` is the text after the times; `spans` are the places of the two times."""
 
     start_ms: int
     end_ms: int
@@ -30,8 +30,8 @@ class TimeLine:
 def read_times(
     lines: Sequence[str], kind: str, repairs: list[str], *, negative: bool = False
 ) -> dict[int, TimeLine]:  # fmt: skip
-    """Return the time lines by their place. Raises `StageError` for one whose times cannot be read. Text before
-    the beginning counts as left out unless `negative` times are kept."""
+    """Return the time lines by line number, and add unusual ones to `repairs`. Raises `StageError` if the times of one
+    cannot be read. Text before time 0 is reported as left out unless `negative` times are kept."""
     found: dict[int, TimeLine] = {}
     wrong: dict[str, list[int]] = {
         "times are not written in full": [],
@@ -71,7 +71,7 @@ def read_times(
 
 
 def is_time_line(line: str) -> bool:
-    """Return whether a line means to say when a cue comes and goes: an arrow, and a digit and a colon before it."""
+    """Tell whether a line is meant to have the times of a cue: it has an arrow, and a digit and a colon before it."""
     arrow = ARROW.search(line)
     return arrow is not None and bool(re.match(r"\s*(?:\d+\s+)?[-\u2212]?\d+\s*:\s*-?\d", line[: arrow.start()]))
 
@@ -82,7 +82,7 @@ def _with_plain_digits(line: str) -> str:
 
 
 def _milliseconds(match: re.Match[str]) -> int | None:
-    """Return a time in milliseconds, `1:2.5` as 62,500; None for a time that no clock shows."""
+    """Return a time in milliseconds, `1:2.5` as 62,500; None if its minutes or seconds are above 59."""
     hours, minutes, seconds, rest = ((part or "0").lstrip("-") for part in match.groups())
     if int(minutes) > 59 or int(seconds) > 59:
         return None

@@ -1,4 +1,5 @@
-"""TTML after IMSC 1.1, text profile, by ttconv: what broadcasters and film markets exchange."""
+"""Read and write TTML, in the text profile of IMSC 1.1, with ttconv: the exchange format of broadcasters and film
+distributors."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def write(sheet: CueSheet) -> str:
-    """Return the sheet as an IMSC document: a region for each place where its cues stand."""
+    """Return the sheet as an IMSC document, with a region for each place of its cues."""
     config = IMSCWriterConfiguration(
         time_format=TimeExpressionSyntaxEnum.clock_time, profile_signaling=ContentProfilesSignaling.CONTENT_PROFILES
     )
@@ -61,7 +62,7 @@ def read(text: str) -> tuple[Cue, ...]:
 
 
 def to_model(sheet: CueSheet) -> model.ContentDocument:
-    """Return the sheet as ttconv sees it: a paragraph for each cue."""
+    """Return the sheet in the model of ttconv: a paragraph for each cue."""
     document = model.ContentDocument()
     document.set_lang(sheet.language)
     document.set_content_profiles({IMSC_11_TEXT_PROFILE_DESIGNATOR})
@@ -75,7 +76,7 @@ def to_model(sheet: CueSheet) -> model.ContentDocument:
     body.push_child(division)
     for cue in sheet.cues:
         paragraph = _paragraph(document, cue, base_direction(cue.lines, sheet.language))
-        if body.get_region() is None:  # one of the body would keep the paragraphs out of all others
+        if body.get_region() is None:  # a region of the body would exclude paragraphs in other regions
             paragraph.set_region(regions[cue.place])
         division.push_child(paragraph)
     return document
@@ -120,8 +121,8 @@ def _preserving(element: model.ContentElement) -> model.ContentElement:
 
 
 def cues_of(document: model.ContentDocument, *, plain: bool = False) -> Iterator[Cue]:
-    """Yield a cue for each paragraph with a text; its times are those of all that it stands in, added up. `plain`
-    cues have neither look nor place."""
+    """Yield a cue for each paragraph with text. Times are relative to the elements around it. `plain` cues have neither
+    styles nor places."""
     body = document.get_body()
     if body is not None:
         for cue in _cues_in(body, Fraction(0), None, PLAIN, None):
@@ -136,7 +137,7 @@ def _cues_in(
         end = offset + own_end if end is None else min(end, offset + own_end)
     region = region if (own := element.get_region()) is None else own  # a region without children is false
     if not isinstance(element, model.P):
-        style = _style_of(element, style, with_colour=False)  # the colour of a whole file says nothing about a word
+        style = _style_of(element, style, with_colour=False)  # the colour of a whole file has no meaning for a word
         for child in element:
             yield from _cues_in(child, begin, end, style, region)
         return
@@ -165,7 +166,7 @@ def _runs(element: model.ContentElement, style: Style, *, preserved: bool) -> It
 
 
 def _style_of(element: model.ContentElement, outer: Style, *, with_colour: bool = True) -> Style:
-    """Return the style of an element, of what it says itself and what it stands in."""
+    """Return the style of an element: its own, and for the rest that of the element around it."""
     styles = {name: element.get_style(name) for name in (_SLANT, _WEIGHT, _DECORATION, _COLOUR)}
     changed: dict[str, object] = {}
     if styles[_SLANT] is not None:

@@ -1,4 +1,4 @@
-"""The regions of TTML: a place on the picture, as a region and from one."""
+"""Convert a place on the picture to a region of TTML and back."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from shared.documents.cue import Place
 from stages.toolkit.cues.styles import FOOT, place_of
 
 _FOOT_ID = "bottom"
-_PLACED = re.compile(r"place-([1-9])(?:-(\d+)-(\d+))?")  # our own names, which say all of it
+_PLACED = re.compile(r"place-([1-9])(?:-(\d+)-(\d+))?")  # our own names, which contain the place
 _ROWS = (DisplayAlignType.after, DisplayAlignType.center, DisplayAlignType.before)
 _COLUMNS = (TextAlignType.start, TextAlignType.center, TextAlignType.end)
-_INSET, _WHOLE = 1_000, 10_000
-_LEAST = 1_000  # a region without any room shows nothing
+_INSET, _WHOLE = 1_000, 10_000  # ten-thousandths of the picture
+_LEAST = 1_000  # the smallest region, because an empty one shows nothing
 
 
 def make(document: model.ContentDocument, place: Place | None) -> model.Region:
-    """Return the region for a place, put into the document."""
+    """Add a region for a place to the document, and return it."""
     region = model.Region(_name(place), document)
     row, column = divmod((place.anchor if place else FOOT) - 1, 3)
     across = _INSET, _WHOLE - 2 * _INSET
@@ -44,7 +44,8 @@ def make(document: model.ContentDocument, place: Place | None) -> model.Region:
 
 
 def place(region: model.Region) -> Place | None:
-    """Return the place that a region stands for: by its name where it is one of ours, else by its outline."""
+    """Return the place of a region: by its name if it is one of ours, else by its outline. None for the foot of the
+    picture, and if the outline is not known."""
     if ours := _PLACED.fullmatch(str(region.get_id())):
         return place_of(int(ours[1]), (int(ours[2]), int(ours[3])) if ours[2] else None)
     if str(region.get_id()) == _FOOT_ID:
@@ -72,7 +73,8 @@ def _name(place: Place | None) -> str:
 
 
 def _beside(point: int, edge: int) -> tuple[int, int]:
-    """Return the start and extent of a region whose text stands after the point, around it or before it."""
+    """Return the start and extent of a region with its text after the point (`edge` 0), around it (1) or before it
+    (2)."""
     point = min(max(point, 0), _WHOLE)
     if edge == 0:
         start = min(point, _WHOLE - _LEAST)
@@ -89,7 +91,7 @@ def _length(part: int) -> LengthType:
 
 
 def _share(length: LengthType) -> float | None:
-    """Return a length as a fraction of the picture; None in units that need the picture's size."""
+    """Return a length as a fraction of the picture; None for units that need the size of the picture."""
     if length.units in {LengthType.Units.pct, LengthType.Units.rh, LengthType.Units.rw}:
         return float(length.value) / 100
     return None

@@ -1,4 +1,4 @@
-"""The settings of a WebVTT cue: its place on the picture, as text and from it."""
+"""Convert a place on the picture to the settings of a WebVTT cue and back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from shared.documents.cue import Place
 from stages.toolkit.cues.styles import point_of
 
-_ROWS = 15  # that a picture has for a cue whose line is a number
+_ROWS = 15  # of a picture, for a cue whose line is a number
 
 
 def vtt_settings(place: Place | None) -> str:
-    """Return the settings of a WebVTT cue, with a blank in front; empty for the foot of the picture."""
+    """Return the settings of a WebVTT cue with a blank before each; empty for the foot of the picture."""
     if place is None:
         return ""
     row, column = (place.anchor - 1) // 3, (place.anchor - 1) % 3

@@ -1,7 +1,7 @@
-"""A transcript as the JSON that openai-whisper writes, for the tools that read it.
+"""Write a transcript as the JSON of openai-whisper, for the tools that read it.
 
-The keys are those of `whisper --output_format json --word_timestamps True`. What is not kept here has the value that
-says least: `tokens` is empty, and `seek` is where the segment begins, in hundredths of a second.
+The keys are those of `whisper --output_format json --word_timestamps True`. Values that a transcript does not have are
+neutral: `tokens` is empty, and `seek` is the start of the segment in hundredths of a second.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from shared.documents.translation import Translation
 
 
 def write(transcript: Transcript, translation: Translation | None = None) -> str:
-    """Return the document; of a translation the segments have its text and no words."""
+    """Return the document. With a translation, the segments have its text and no words."""
     translated = {segment.id: segment.text for segment in translation.segments} if translation else None
     segments = [
         _segment(segment, translated.get(segment.id, "") if translated is not None else None)

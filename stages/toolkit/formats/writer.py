@@ -1,8 +1,9 @@
-"""Cues as the text of subtitle files: SubRip, WebVTT and plain text as such, ASS by pysubs2, TTML and SCC by ttconv.
+"""Write cues as subtitle files: SubRip, WebVTT and plain text by the project's own rules, ASS by pysubs2, TTML and SCC
+by ttconv.
 
-What people say must pass through every format as it is, and every format has signs of its own that it might meet: a
-backslash, a brace, an angle bracket, an arrow. Where a format has no way to write such a sign, a character of no width
-keeps it from being read as a command.
+Spoken text must pass through every format unchanged, but it may contain signs that have a meaning in a format: a
+backslash, a brace, an angle bracket, an arrow. If a format cannot escape such a sign, a character without width is put
+beside it, so that it is not read as a command.
 """
 
 from __future__ import annotations
@@ -23,40 +24,40 @@ from stages.toolkit.formats.direction import base_direction, with_mark
 from stages.toolkit.formats.markup_reader import WORD_JOINER
 from stages.toolkit.formats.vtt_settings import vtt_settings
 
-_TAG_OPENS = re.compile(r"<(?=[A-Za-z0-9./])")  # what some reader takes for the start of a tag, or of a time in one
+_TAG_OPENS = re.compile(r"<(?=[A-Za-z0-9./])")  # some readers take this for the start of a tag, or of a time in one
 _ARROW = "-->"
 
 # The colours that the BBC's subtitle guidelines give to speakers, in their order.
 _SPEAKER_COLOURS = ((255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0))
-_SCRIPT_HEIGHT = 1080  # the unit of ASS: everything is in parts of a picture so high
-_WIDE = 16 / 9
-_FONT = "Arial"  # where it is not installed, players take what looks like it
+_SCRIPT_HEIGHT = 1080  # the height of the picture in the unit of ASS
+_WIDE = 16 / 9  # the aspect of the picture if it is not known
+_FONT = "Arial"  # players take a similar one if it is not installed
 _FONT_SIZE, _OUTLINE = 58, 3.0
-_FIND_DIRECTION = -1  # an encoding: libass takes the direction of each line's first letter, else left to right
-_LINE_LETTERS, _LETTER_WIDTH, _LINE_SHARE = 42, 0.5, 0.9
-# What of a look each kind of file has no way to say. Plain text has none of it, by its nature.
+_FIND_DIRECTION = -1  # an encoding with which libass takes the direction of each line's first letter
+_LINE_LETTERS, _LETTER_WIDTH, _LINE_SHARE = 42, 0.5, 0.9  # of a full line: letters, width by height, share of picture
+# The styles that each format cannot hold. Plain text has no styles at all.
 _ITALICS, _BOLD, _UNDERLINING, _COLOURS = "italics", "bold letters", "underlining", "colours"
 _PLACES, _POINTS = "places on the picture", "points on the picture"
-_LOOKS = (_ITALICS, _BOLD, _UNDERLINING, _COLOURS, _PLACES, _POINTS)
-_CANNOT_HOLD = {"scc": _LOOKS, "srt": (_POINTS,), "mkv": (_POINTS,), "mp4": (_COLOURS, _PLACES, _POINTS)}
+_STYLES = (_ITALICS, _BOLD, _UNDERLINING, _COLOURS, _PLACES, _POINTS)
+_CANNOT_HOLD = {"scc": _STYLES, "srt": (_POINTS,), "mkv": (_POINTS,), "mp4": (_COLOURS, _PLACES, _POINTS)}
 
 
 def render(sheet: CueSheet, kind: str, aspect: float | None = None) -> str:
-    """Return the text of a file; `kind` is its usual ending, `aspect` the width of the picture by its height.
+    """Return the text of a file. `kind` is its usual suffix, `aspect` the width of the picture divided by its height.
 
-    Raises `StageError` where the format cannot hold the sheet.
+    Raises `StageError` if the format cannot hold the sheet.
     """
     return _KINDS[kind](_clean(sheet), aspect or _WIDE)
 
 
 def lost(sheet: CueSheet, kind: str) -> str | None:
-    """Return the styles of a sheet's cues that a format cannot hold, as a sentence; None where it holds all of them."""
-    looks = {name for cue in sheet.cues for name in _looks_of(cue)}
-    found = [name for name in _LOOKS if name in looks and name in _CANNOT_HOLD.get(kind, ())]
+    """Return the names of a sheet's styles that a format cannot hold, as a phrase; None if it can hold all."""
+    styles = {name for cue in sheet.cues for name in _styles_of(cue)}
+    found = [name for name in _STYLES if name in styles and name in _CANNOT_HOLD.get(kind, ())]
     return " and ".join(filter(None, [", ".join(found[:-1]), *found[-1:]])) or None
 
 
-def _looks_of(cue: Cue) -> Iterator[str]:
+def _styles_of(cue: Cue) -> Iterator[str]:
     yield from [_ITALICS] if cue.italic else []
     for span in cue.spans:
         yield from [_ITALICS] if span.style.italic else []
@@ -68,7 +69,7 @@ def _looks_of(cue: Cue) -> Iterator[str]:
 
 
 def _clean(sheet: CueSheet) -> CueSheet:
-    """Return the sheet without characters that no file may hold, and without lines and cues that show nothing."""
+    """Return the sheet without characters that no file may contain, and without empty lines and cues."""
     cues = []
     for cue in sheet.cues:
         fields: Styled | dict[str, tuple[str, ...]]
@@ -94,7 +95,7 @@ def _clean_text(text: str) -> str:
 
 
 def _srt(sheet: CueSheet, aspect: float) -> str:
-    # Some readers take any arrow for the one between two times, and most take a tag for one.
+    # Some readers take every arrow for the one between two times, and most take text for a tag.
     def escape(text: str) -> str:
         text = text.replace("\\", f"\\{WORD_JOINER}").replace(_ARROW, f"--{WORD_JOINER}>")
         return _TAG_OPENS.sub(f"<{WORD_JOINER}", text)
@@ -108,8 +109,7 @@ def _srt(sheet: CueSheet, aspect: float) -> str:
 
 
 def _vtt(sheet: CueSheet, aspect: float) -> str:
-    """Write WebVTT: the place of a cue follows its times, and colours are in a style sheet at the beginning of the
-    file."""
+    """Return WebVTT. The place of a cue follows its times, and colours are in a style sheet at the beginning."""
     used: dict[str, str] = {}
 
     def escape(text: str) -> str:
@@ -122,7 +122,7 @@ def _vtt(sheet: CueSheet, aspect: float) -> str:
     def text_of(cue: Cue) -> str:
         return _tagged(_marked(cue, sheet.language), escape, in_colour)
 
-    # The order of time is that of the file, as WebVTT demands.
+    # WebVTT demands the order of time.
     in_order = sorted(sheet.cues, key=lambda cue: cue.start_ms)
     cues = _numbered(in_order, text_of, lambda cue: _times(cue).replace(",", ".") + vtt_settings(cue.place))
     styles = [f"::cue(.{name}) {{ color: {colour}; }}" for name, colour in used.items()]
@@ -130,8 +130,8 @@ def _vtt(sheet: CueSheet, aspect: float) -> str:
 
 
 def _marked(cue: Cue, language: str) -> Cue:
-    """Return the cue with marks of direction where a player would take another one, as far as it looks at first
-    letters."""
+    """Return the cue with a direction mark before each line whose first letter would give a player the wrong
+    direction."""
     direction = base_direction(cue.lines, language)
     lines = tuple(with_mark(line, direction) for line in cue.lines)
     longer = [len(after) - len(before) for before, after in zip(cue.lines, lines, strict=True)]
@@ -143,7 +143,7 @@ def _marked(cue: Cue, language: str) -> Cue:
 
 
 def _tagged(cue: Cue, escape: Callable[[str], str], in_colour: Callable[[str], tuple[str, str]]) -> str:
-    """Return the text with tags as SubRip and WebVTT have them."""
+    """Return the text with the tags of SubRip and WebVTT."""
     lines = []
     for runs in runs_of(cue):
         parts = []
@@ -167,8 +167,8 @@ def _times(cue: Cue) -> str:
 
 
 def _ass(sheet: CueSheet, aspect: float) -> str:
-    """Write ASS with one style for each speaker, in the order in which they first speak. An unknown speaker shares
-    the first one's style."""
+    """Return ASS with one style for each speaker, in order of first appearance. Cues without a speaker have the first
+    style."""
 
     def escape(line: str) -> str:
         return line.replace("\\", f"\\{WORD_JOINER}").replace("{", r"\{").replace("}", r"\}")
@@ -200,7 +200,7 @@ def _ass(sheet: CueSheet, aspect: float) -> str:
 
 
 def _commanded(cue: Cue, escape: Callable[[str], str], width: int) -> str:
-    """Return the text with the commands of ASS, which hold until another one is given."""
+    """Return the text with the commands of ASS, each of which applies until the next one."""
     lines = []
     for runs in runs_of(cue):
         parts = []
@@ -224,9 +224,9 @@ def _commanded(cue: Cue, escape: Callable[[str], str], width: int) -> str:
 
 
 def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:
-    # A narrow picture gets smaller letters, so that a line of a guide's length still fits.
+    # A narrow picture gets smaller letters, so that a line of the guide's length fits.
     size = min(_FONT_SIZE, width * _LINE_SHARE / (_LINE_LETTERS * _LETTER_WIDTH))
-    scale = size / _FONT_SIZE  # small letters in a thick outline are not legible
+    scale = size / _FONT_SIZE  # small letters with a thick outline are not legible
     return pysubs2.SSAStyle(
         fontname=_FONT, fontsize=round(size), primarycolor=pysubs2.Color(*colour), outlinecolor=pysubs2.Color(0, 0, 0),
         backcolor=pysubs2.Color(0, 0, 0, 96), outline=round(_OUTLINE * scale, 1), shadow=round(scale, 1),
@@ -236,7 +236,7 @@ def _style(width: int, colour: tuple[int, int, int]) -> pysubs2.SSAStyle:
 
 
 def _txt(sheet: CueSheet, aspect: float) -> str:
-    """Write one line of text a cue: its lines are joined, because they were only cut to fit a screen."""
+    """Return one line of text for each cue: its lines are joined, because they were only cut to fit a screen."""
     return "".join(f"{' '.join(cue.lines)}\n" for cue in sheet.cues)
 
 

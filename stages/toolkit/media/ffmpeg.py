@@ -1,8 +1,8 @@
-"""Runs ffmpeg: names that cannot be misread, no format that pulls in other files, progress, and a sure end.
+"""Run ffmpeg safely: with unambiguous file names, without formats that open other files, with progress, and without
+leaving a process behind.
 
-Both `demux` and `mux` read a user's file through `reading`, so they see the same tracks and the same clock.
-A name always goes in as `file:` and an absolute path: ffmpeg would read a leading dash as an option, and `x:` as a
-protocol.
+All stages read a user's file through `reading`, so they see the same tracks and the same clock. A file name is always
+`file:` and an absolute path: ffmpeg would take a leading dash for an option, and `x:` for a protocol.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ OTHER = (
 NO_SPACE = "No space left on device"
 
 _LAST_LINES = 200
-_LOGGED_LINES = 5000  # a damaged film can bring one complaint a packet
+_LOGGED_LINES = 5000  # a damaged film may give a message for each packet
 _COMPLAINT = re.compile(r"error|invalid|failed|unable|cannot|could not|not found|no such", re.IGNORECASE)
-_CONVERSION_FAILED = "Conversion failed!"  # ffmpeg's last words, whatever the cause
+_CONVERSION_FAILED = "Conversion failed!"  # ffmpeg's last line after any error
 _DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _VERSION = re.compile(r"ffmpeg version n?(\S+)")
-_SPEAKER = re.compile(r"^(\[[^\]]*\] ?)+")  # holds an address in memory, another one in every run
+_SPEAKER = re.compile(r"^(\[[^\]]*\] ?)+")  # the component, with a memory address that differs in every run
 _BASE = ("-nostdin", "-hide_banner", "-nostats", "-y", "-progress", "pipe:1", "-stats_period", "0.25")
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run of ffmpeg ended: its exit status, the end of its log, and the lines that were asked for."""
+    """The end of a run of ffmpeg: its exit status, the end of its log, and the lines that matched `find`."""
 
     status: int
     log: tuple[str, ...]
@@ -49,11 +49,11 @@ class Ended:
 
     @property
     def no_space(self) -> bool:
-        """Return whether the disk was full; what was written then is only a part."""
+        """Tell whether the disk was full, so that the output is incomplete."""
         return any(NO_SPACE in line for line in self.log)
 
     def reason(self) -> str:
-        """Return the last complaints in the log, on one line, for a message."""
+        """Return the last error messages of the log on one line."""
         complaints = [
             _SPEAKER.sub("", line) for line in self.log if _COMPLAINT.search(line) and line != _CONVERSION_FAILED
         ]
@@ -61,7 +61,7 @@ class Ended:
 
 
 def find_ffmpeg() -> str:
-    """Return the full path of the ffmpeg on PATH."""
+    """Return the full path of the ffmpeg on PATH. Raises `StageError` if there is none."""
     found = shutil.which("ffmpeg")
     if found is None:
         raise StageError(
@@ -88,14 +88,14 @@ def _lists(program: str, what: str, name: str) -> bool:
 
 
 def named(program: str) -> str:
-    """Name the program in a message: `ffmpeg 5.1.9-0+deb12u1 (/usr/bin/ffmpeg)`."""
-    asked = subprocess.run([program, "-version"], check=False, capture_output=True, encoding="utf-8", errors="replace")
-    found = _VERSION.match(asked.stdout)
+    """Return the name of the program in messages: `ffmpeg 5.1.9-0+deb12u1 (/usr/bin/ffmpeg)`."""
+    shown = subprocess.run([program, "-version"], check=False, capture_output=True, encoding="utf-8", errors="replace")
+    found = _VERSION.match(shown.stdout)
     return f"ffmpeg {found[1] if found else 'of unknown version'} ({Path(program).resolve()})"
 
 
 def length_ms(program: str, media: Path) -> int | None:
-    """Ask how long a file lasts by its container's word; None where it gives none."""
+    """Return the length that the container of a file declares; None if it declares none."""
     listed = run(program, reading(media), find=_DURATION, level="info").found
     found = _DURATION.search(listed[0]) if listed else None
     if found is None:
@@ -105,7 +105,7 @@ def length_ms(program: str, media: Path) -> int | None:
 
 
 def require_media(code: str, media: Path) -> None:
-    """Refuse a media file that is no longer where it was. ffmpeg would only say that it found no such file."""
+    """Raise `StageError` with `code` if a media file no longer exists. ffmpeg would only report a missing file."""
     if not media.exists():
         raise StageError(
             code,
@@ -115,7 +115,7 @@ def require_media(code: str, media: Path) -> None:
 
 
 def address(path: Path) -> str:
-    """Return a file's name as ffmpeg and PyAV take it literally, whatever characters it has."""
+    """Return the name of a file in the form that ffmpeg and PyAV take literally."""
     return f"file:{path.absolute()}"
 
 
@@ -126,8 +126,8 @@ def reading(media: Path, *options: str) -> list[str]:
 
 
 def keeping_clock(info: Media, read: Track) -> list[str]:
-    """Return the arguments of a null output for every other track that defines time 0: ffmpeg begins at 0 with the
-    first moment of the tracks that it reads."""
+    """Return the arguments of a null output for all other tracks that define time 0: ffmpeg begins at the first moment
+    of the tracks that it reads."""
     others = [index for index in clock_tracks(info.tracks) if index != read.index]
     maps = [word for index in others for word in ("-map", f"0:{index}")]
     return [*maps, "-c", "copy", "-f", "null", "-"] if others else []
@@ -143,8 +143,8 @@ def run(
     level: str = "warning",
     folder: Path | None = None,
 ) -> Ended:
-    """Run ffmpeg to its end, in `folder` where one is given. `progress` may raise: ffmpeg is then killed before the
-    exception goes on."""
+    """Run ffmpeg to its end, in the working directory `folder` if it is given. If `progress` raises, ffmpeg is killed
+    first. `find` selects lines of the log."""
     command = [program, *_BASE, "-loglevel", level, *arguments]
     process = subprocess.Popen(
         command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -170,7 +170,7 @@ def run(
 
 
 def _follow(stream: IO[bytes], duration_ms: int, progress: Callable[[float], None]) -> None:
-    """Turn ffmpeg's `key=value` lines into parts of the whole. Without a known length it still reports, as 0."""
+    """Report progress from ffmpeg's `key=value` lines; always 0 if the length is not known."""
     done = 0.0
     for line in stream:
         key, _, value = line.decode("ascii", "replace").strip().partition("=")

@@ -1,4 +1,4 @@
-"""Single pictures of a film, one after the other: decoded by ffmpeg, made smaller by it, and never kept."""
+"""Read single pictures of a film, one after the other, decoded and scaled by ffmpeg, without writing files."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from shared.stage import StageError
 from stages.toolkit.media import ffmpeg
 
 Pixels = NDArray[np.uint8]
-"""Height, width and the colours blue, green, red."""
+"""A picture: height, width, and the colours blue, green, red."""
 
-_UNCHANGED = 6.0  # mean difference of the brightest part of a picture that compression alone brings about, of 255
+_UNCHANGED = 6.0  # of 255: the largest difference of a cell's brightness that compression alone causes
 _LAST_LINES = 20
-_CELLS = 24  # a picture is compared in so many parts each way, so that a small text counts
+_CELLS = 24  # in each direction: pictures are compared by cells, so that a small text counts
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture at a time; `changed` says whether it differs visibly from the one before."""
+    """The picture at a time. `changed` tells whether it differs visibly from the one before."""
 
     at_ms: int
     pixels: Pixels
@@ -36,7 +36,8 @@ class Frame:
 
 
 def frames(media: Path, info: Media, every_s: float, width: int, region: str) -> Iterator[Frame]:
-    """Yield a picture every so often, from time 0 on. Damage inside is passed over, as a player does."""
+    """Yield a picture every `every_s` seconds from time 0 on, at most `width` pixels wide. Damaged parts are skipped,
+    as a player does. Raises `StageError` if no picture can be decoded."""
     picture = info.picture
     assert picture is not None
     assert picture.width
@@ -51,7 +52,7 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
         "-pix_fmt", "bgr24", "-f", "rawvideo", "pipe:1",
     ]  # fmt: skip
     for index in clock_tracks(info.tracks):
-        if index != picture.index:  # every track that defines time 0 goes to nowhere, for the clock's sake
+        if index != picture.index:  # a null output for every track that defines time 0 keeps the clock
             command += ["-map", f"0:{index}", "-c", "copy", "-f", "null", "-"]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **child_options()
@@ -84,7 +85,7 @@ def frames(media: Path, info: Media, every_s: float, width: int, region: str) ->
 
 
 def _cells(pixels: Pixels) -> NDArray[np.float32]:
-    """Return the brightness of the parts of a picture."""
+    """Return the mean brightness of the cells of a picture; of its pixels if it is too small."""
     grey: NDArray[np.float32] = pixels.mean(axis=2, dtype=np.float32)
     high, wide = (size // _CELLS * _CELLS for size in grey.shape)
     if not high or not wide:

@@ -1,4 +1,4 @@
-"""Pixels of a page that a stage has drawn: what a recogniser of text looks at."""
+"""Read the pixels of a page, for text recognition."""
 
 from __future__ import annotations
 

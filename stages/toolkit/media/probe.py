@@ -1,6 +1,6 @@
-"""Probes a media file with PyAV: the container, its clock, and every track.
+"""Probe a media file with PyAV: the container, its clock, and every track.
 
-Tags in old files are often in no known encoding; such bytes are replaced, never an error.
+Tags of old files are often in an unknown encoding; such bytes are replaced, and are never an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _KINDS: dict[str, TrackKind] = {
     "audio": "audio", "video": "video", "subtitle": "subtitle", "attachment": "attachment",
 }  # fmt: skip
 _DESCRIBED = re.compile(r"\baudio[ -]?descri|\bdescriptive\b", re.IGNORECASE)
-# Streams without a container state no length; what ffmpeg then gives is a guess from the first bit rate it meets.
+# Streams without a container state no length; ffmpeg guesses it from the first bit rate.
 _LENGTH_IS_GUESSED = frozenset({"aac", "ac3", "amr", "amrnb", "amrwb", "dts", "dtshd", "eac3", "loas", "truehd"})
 _OTHER_KINDS = {  # by their first bytes in lower case
     b"\xff\xd8\xff": "a JPEG picture", b"\x89png": "a PNG picture", b"gif8": "a GIF picture", b"%pdf": "a PDF",
@@ -38,7 +38,7 @@ _DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
 def probe(media: Path) -> Probe:
-    """Describe the tracks of a file. Raises `StageError` for a container outside the allow list."""
+    """Return the container and the tracks of a file. Raises `StageError` for a container outside the allow list."""
     options = {"protocol_whitelist": PROTOCOLS, "format_whitelist": ",".join(FORMATS)}
     try:
         with av.open(address(media), options=options, metadata_errors="replace") as container:
@@ -59,7 +59,7 @@ def probe(media: Path) -> Probe:
 
 
 def _other_kind(media: Path) -> str:
-    """Return what a file is by its first bytes; empty if they tell nothing."""
+    """Return the kind of a file by its first bytes; empty if they are not known."""
     try:
         with open(media, "rb") as stream:
             head = stream.read(1024)
@@ -122,14 +122,15 @@ def _track(stream: Stream, chapters: int) -> Track:
 
 
 def _is_known(stream: Stream) -> bool:
-    # PyAV has no context for a codec that its ffmpeg lacks, though its types promise one.
+    # PyAV has no context for a codec that its ffmpeg lacks, although its types declare one.
     return cast(object, stream.codec_context) is not None
 
 
 def _codec(stream: Stream, chapters: int) -> str:
-    """Return ffmpeg's name of the codec without the decoder: `mp3` where the context says `mp3float`.
+    """Return ffmpeg's name of the codec, not of the decoder: `mp3` for `mp3float`.
 
-    An mp4 keeps its chapters as a track of text, one sample each, which ffmpeg calls `bin_data` like anything strange.
+    MP4 has its chapters as a track of text with a sample for each, which ffmpeg calls `bin_data`, like all unknown
+    data.
     """
     if _is_known(stream):
         return str(stream.codec_context.codec.canonical_name)
@@ -155,7 +156,7 @@ def _ms(ticks: int | None, time_base: Fraction | None) -> int | None:
 
 
 def _tagged_ms(text: str | None) -> int | None:
-    """Read a track's length from the tag in which Matroska keeps it: `00:00:05.023000000`."""
+    """Return the length of a track from its tag in Matroska, `00:00:05.023000000`, in ms; None without one."""
     found = _DURATION_TAG.fullmatch(text.strip()) if text else None
     if found is None:
         return None

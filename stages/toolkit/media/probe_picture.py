@@ -1,6 +1,7 @@
-"""Probes what a viewer sees of a track: the shape of the picture, its dynamic range, and what an edit list hides.
+"""Probe what a viewer sees of a track: the shape of the picture, its dynamic range, and the parts that an edit list
+hides.
 
-The rotation, and in some files the transfer function, stand in the first decoded picture alone.
+The rotation, and in some files the transfer function, are only in the first decoded picture.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from av.video.stream import VideoStream
 from shared.documents.media import HdrTransfer, Hidden, Track
 
 _TRANSFERS: dict[int, HdrTransfer] = {16: "pq", 18: "hlg"}  # the numbers of ITU-T H.273
-_FIRST_PACKETS = 200  # a picture that has not come by then is damaged
+_FIRST_PACKETS = 200  # a track without a picture in so many packets is damaged
 
 
 def with_picture(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[Track, ...]:
-    """Return the tracks with what only a decoded picture tells. Reads the first packets of `container`."""
+    """Return the tracks with the facts that only a decoded picture has. Reads the first packets of `container`."""
     number = next((track.index for track in tracks if track.kind == "video" and not track.cover and track.width), None)
     if number is None:
         return tracks
@@ -36,8 +37,8 @@ def with_picture(container: InputContainer, tracks: tuple[Track, ...]) -> tuple[
 def hidden_part(stream: Stream) -> Hidden:
     """Return the parts of a track that its edit list hides, by the index of its samples.
 
-    An index is in the order of decoding, in which the pictures of an open group that come before a cut stand behind
-    the first one shown; so short stretches inside are not cuts, and `mux` passes over them.
+    An index is in the order of decoding. There, the pictures of an open group before a cut follow the first picture
+    that is shown. So short stretches inside are not cuts, and `mux` ignores them.
     """
     if stream.time_base is None:
         return Hidden()
@@ -46,7 +47,7 @@ def hidden_part(stream: Stream) -> Hidden:
     if not shown or len(shown) == len(entries):
         return Hidden()
     first, last = shown[0], shown[-1]
-    # From one edit to the next the times jump back, so only steps forward count.
+    # The times jump back from one edit to the next, so only steps forward count.
     steps = (entries[number + 1][0] - entries[number][0] for number in range(first, last) if entries[number][1])
     inside = sum(max(step, 0) for step in steps)
     return Hidden(
@@ -65,7 +66,7 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
             if number == _FIRST_PACKETS:
                 break
     except (av.FFmpegError, OSError):
-        pass  # a damaged beginning: the container's own word has to do
+        pass  # the beginning is damaged, so the container's own values remain
     return None
 
 

@@ -1,4 +1,4 @@
-"""The codes of Whisper's languages, which are BCP-47 but for one."""
+"""Convert language tags to Whisper's codes, which are BCP-47 with one exception."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ _DIFFERENT = {"jv": "jw"}
 
 
 def whisper_code(language: str) -> str:
-    """Return Whisper's code of a BCP-47 primary language."""
+    """Return Whisper's code for a BCP-47 primary language."""
     return _DIFFERENT.get(language, language)

@@ -24,7 +24,7 @@ def _sheet(language: str, *cues: tuple[int, int, str]) -> CueSheet:
 
 
 def _told(ours: CueSheet, theirs: CueSheet) -> list[tuple[int, int, tuple[str, ...]]]:
-    sheet = Pairs().together(ours, theirs, "source-above", LIMITS, joining("pt"))
+    sheet = Pairs().combine(ours, theirs, "source-above", LIMITS, joining("pt"))
     return [(cue.start_ms, cue.end_ms, cue.lines) for cue in sheet.cues]
 
 
@@ -38,10 +38,10 @@ def test_the_spoken_language_can_be_below_and_slanted_letters_go_with_their_line
     span = Span(line=0, start=0, end=3, style=Style(italic=True))
     cue = Cue(start_ms=0, end_ms=1000, lines=("One",), spans=(span,))
     ours = CueSheet(language="en", cues=(cue,))
-    sheet = Pairs().together(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-below", LIMITS, joining("pt"))
+    sheet = Pairs().combine(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-below", LIMITS, joining("pt"))
     assert sheet.cues[0].lines == ("Um", "dois", "One")
     assert sheet.cues[0].spans == (span.model_copy(update={"line": 2}),)
-    above = Pairs().together(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-above", LIMITS, joining("pt"))
+    above = Pairs().combine(ours, _sheet("pt", (0, 1000, "Um\ndois")), "source-above", LIMITS, joining("pt"))
     assert above.cues[0].spans == (span,)
 
 

@@ -10,12 +10,12 @@ from shared.documents.cue import Cue
 from shared.documents.quality_report import QualityReport
 from shared.stage import Job, StageError
 from shared.text.guide_limits import GuideParams
-from stages.check.reader import Pysubs2Reader
+from stages.check.reader import SubtitleChecker
 from stages.check.stage import CheckInputs, CheckParams, run, stub
 from stages.toolkit.cues.rules import check
 from tests.fakes.listener import Audience
 
-ENGINE = Pysubs2Reader()
+ENGINE = SubtitleChecker()
 LIMITS = GuideParams().limits("fr", 25.0)
 GOOD = "1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n"
 READ = ((1000, 2000, ("Hello",)), (3000, 4000, ("World",)))

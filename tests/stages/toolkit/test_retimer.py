@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.toolkit.formats.reader import read
-from stages.toolkit.formats.retimer import Times, retimed
+from stages.toolkit.formats.retimer import Times, retime
 
 SRT = "1\n00:00:01,000 --> 00:00:02,000\n<i>Hello</i> {\\an8}\n\n2\n00:00:03,000 --> 00:00:04,000\nWorld\n"
 VTT = (
@@ -38,7 +38,7 @@ def test_the_cues_are_read_with_their_new_times_and_the_rest_stays(
     tmp_path: Path, text: str, encoding: str, end: str
 ) -> None:
     before = text.replace("\n", end).encode(encoding)
-    found = retimed(before, moved(61_000))
+    found = retime(before, moved(61_000))
     assert found is not None
     suffix, after = found
     (tmp_path / f"after.{suffix}").write_bytes(after)
@@ -53,7 +53,7 @@ def without_times(text: str) -> str:
 
 @pytest.mark.parametrize("text", [SRT, VTT, ASS, SRT.replace("00:00:01,000", "0:0:1,0")])
 def test_without_a_move_every_byte_stays(text: str) -> None:
-    assert retimed(text.encode(), moved(0)) == (kind_of(text), text.encode())
+    assert retime(text.encode(), moved(0)) == (kind_of(text), text.encode())
 
 
 def kind_of(text: str) -> str:
@@ -62,25 +62,25 @@ def kind_of(text: str) -> str:
 
 def test_a_text_in_an_old_encoding_keeps_its_bytes() -> None:
     before = SRT.encode().replace(b"World", b"\xcf\xf0\xe8\xe2\xe5\xf2")
-    found = retimed(before, moved(1_000))
+    found = retime(before, moved(1_000))
     assert found is not None
     assert b"\xcf\xf0\xe8\xe2\xe5\xf2" in found[1]
 
 
 def test_times_inside_a_cue_move_with_it() -> None:
-    found = retimed(VTT.encode(), moved(61_000))
+    found = retime(VTT.encode(), moved(61_000))
     assert found is not None
     assert b"Hel<00:01:02.500>lo" in found[1]
 
 
 def test_a_comment_of_ass_moves_with_the_cue_beside_it() -> None:
-    found = retimed(ASS.encode(), moved(61_000))
+    found = retime(ASS.encode(), moved(61_000))
     assert found is not None
     assert b"Comment: 0,0:01:02.00,0:01:03.00," in found[1]
 
 
 def test_cues_in_another_order_stand_in_it_with_their_numbers_in_order() -> None:
-    found = retimed(SRT.encode(), [(CUES[0], (9_000, 9_500)), (CUES[1], (3_000, 4_000))])
+    found = retime(SRT.encode(), [(CUES[0], (9_000, 9_500)), (CUES[1], (3_000, 4_000))])
     assert found is not None
     assert found[1].decode() == (
         "1\n00:00:03,000 --> 00:00:04,000\nWorld\n\n2\n00:00:09,000 --> 00:00:09,500\n<i>Hello</i> {\\an8}\n\n"
@@ -89,7 +89,7 @@ def test_cues_in_another_order_stand_in_it_with_their_numbers_in_order() -> None
 
 @pytest.mark.parametrize("data", [b"", b"<tt></tt>", b"\x00\x01\x02" * 50, b'{"cues": []}', SRT.encode()[:40]])
 def test_another_format_or_other_cues_are_left_to_a_writer(data: bytes) -> None:
-    assert retimed(data, moved(1_000)) is None
+    assert retime(data, moved(1_000)) is None
 
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=30).filter(
@@ -105,7 +105,7 @@ def test_texts_are_untouched_to_the_letter(cues: list[tuple[str, int]]) -> None:
         f"{number}\n00:00:{start // 1000:02},000 --> 00:00:{start // 1000:02},500\nX{line}\n\n"
         for number, ((line, _), (start, _)) in enumerate(zip(cues, at, strict=True), 1)
     )
-    found = retimed(text.encode(), [(old, (new, new + 500)) for old, (_, new) in zip(at, cues, strict=True)])
+    found = retime(text.encode(), [(old, (new, new + 500)) for old, (_, new) in zip(at, cues, strict=True)])
     assert found is not None
     lines = found[1].decode().split("\n")
     texts = [line for number, line in enumerate(lines) if number and "-->" in lines[number - 1]]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.documents.media import Media, Track
 from shared.stage import Job
-from stages.proxy.stage import ProxyInputs, ProxyParams, look_of, run
+from stages.proxy.stage import ProxyInputs, ProxyParams, copy_format, run
 from tests.fakes.listener import Audience
 
 SIZES, RATES = st.none() | st.integers(1, 8000), st.none() | st.floats(0.1, 240)
@@ -20,11 +20,13 @@ SIZES, RATES = st.none() | st.integers(1, 8000), st.none() | st.floats(0.1, 240)
 def test_a_copy_is_even_and_small_and_neither_slow_nor_fast(
     width: int | None, height: int | None, rate: float | None
 ) -> None:
-    look = look_of(Track(index=0, kind="video", codec="x", width=width, height=height, frame_rate=rate), ProxyParams())
-    assert look.width % 2 == look.height % 2 == 0
-    assert 2 <= look.height <= max(360, 2)
-    assert look.width >= 2
-    assert 15 <= look.frame_rate <= 30
+    made = copy_format(
+        Track(index=0, kind="video", codec="x", width=width, height=height, frame_rate=rate), ProxyParams()
+    )
+    assert made.width % 2 == made.height % 2 == 0
+    assert 2 <= made.height <= max(360, 2)
+    assert made.width >= 2
+    assert 15 <= made.frame_rate <= 30
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def test_a_copy_has_the_shape_that_is_shown(
     picture = Track(
         index=0, kind="video", codec="x", width=size[0], height=size[1], shown_width=shown[0], shown_height=shown[1]
     )
-    look = look_of(picture, ProxyParams())
-    assert (look.width, look.height) == copied
+    made = copy_format(picture, ProxyParams())
+    assert (made.width, made.height) == copied
 
 
 def test_sound_alone_is_not_copied(tmp_path: Path) -> None:
