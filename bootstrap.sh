@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets this machine up: the core environment, then all that `./reel setup` does; every flag goes there.
+# Sets this machine up: builds the core environment, then runs `./reel setup` with all arguments.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 case ${1:-} in

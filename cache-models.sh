@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fetches models by family; a face of `./reel models fetch`, to which every other argument goes.
+# Fetches models by family: runs `./reel models fetch` with the names of the families' models and all other arguments.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 usage="usage: ./cache-models.sh [--all] [--whisperx] [--pyannote] [--demucs] [--nllb] [--indictrans2] [--mlx] [--nemo]
                          [--profile NAME] [--languages LANGUAGES] [--ask] [--offline] [MODEL...]
 Without any of these: the models of the profile. \`./reel models list\` shows all models."
 count=$#
-while [ "$count" -gt 0 ]; do # each argument is taken from the front, and what it stands for put at the end
+while [ "$count" -gt 0 ]; do # takes each argument from the front, and puts what it stands for at the end
     word=$1
     shift
     count=$((count - 1))

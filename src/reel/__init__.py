@@ -1,4 +1,4 @@
-"""reel from Python: plan and run jobs, follow them, and read what they made.
+"""Use reel from Python: plan and run jobs, follow their events, and read their results.
 
     import reel
 
@@ -7,9 +7,9 @@
     for film in job.result().files:
         print(film.state, *film.published)
 
-It is the command `reel` with values of Python for words and text: each function starts that command in a process of its
-own. So nothing can be done here that the command line cannot do, and nothing of reel's is imported into this process.
-Times are whole milliseconds, languages BCP-47 tags.
+Each function runs the command `reel` in a process of its own, with Python values in place of words and text. So it can
+do what the command line can do, and none of reel's libraries is imported into this process. Times are whole
+milliseconds, languages are BCP-47 tags.
 """
 
 from reel._command import ReelError

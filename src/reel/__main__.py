@@ -1,7 +1,7 @@
-"""The command `reel` of an installed package: runs the command line in a process that finds reel's own packages first.
+"""Run the command `reel` of an installed package, in a process that finds reel's own packages first.
 
-They lie in `reel/program`, which no other process has on its path: so neither reel's `shared` nor that of another
-package is taken for the other. Standard library only.
+These are in `reel/program`, which no other process has on its path, so that reel's `shared` and a package of that name
+are never mistaken for each other. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from reel._program import command_line, variables
 
 
 def main() -> int:
-    """Go on as the command line, with the same words; returns its exit code on Windows, and nowhere else."""
+    """Replace this process by the command line, with the same arguments. On Windows, return its exit code."""
     command, environ = [*command_line(), *sys.argv[1:]], variables(os.environ)
     if os.name != "nt":
         os.execve(command[0], command, environ)
-    try:  # a process cannot become another one there
+    try:  # Windows cannot replace a process
         return subprocess.call(command, env=environ)
-    except KeyboardInterrupt:  # the command line was told as well, and has answered
+    except KeyboardInterrupt:  # the command line has received it too, and has answered
         return 130
 
 

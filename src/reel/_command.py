@@ -1,4 +1,4 @@
-"""One command of reel in a process of its own: its words, its events while it works, and its document at the end."""
+"""Run one command of reel in a process of its own: build its arguments, read its events, and read its document."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from reel._program import command_line, variables
 Name = str | os.PathLike[str]
 """The name of a file or a folder."""
 
-_KEPT_LINES = 20  # of what the command said, for an error that it gave no document for
-_GRACE_S = 30.0  # for a polite end: a stage in the middle of a computation gets a moment to stop
+_KEPT_LINES = 20  # of the command's messages, for an error without a document
+_GRACE_S = 30.0  # for an orderly end: a stage in the middle of a computation needs a moment to stop
 _WINDOWS = os.name == "nt"
 
 
@@ -45,13 +45,13 @@ def flags_of(
 
 
 def files_of(media: Sequence[Name]) -> list[str]:
-    """Return names of files as arguments: a name that begins with a dash is not a flag."""
+    """Return names of files as arguments. A name that begins with a dash is not taken for a flag."""
     names = [os.fspath(name) for name in media]
     return [os.path.join(".", name) if name.startswith("-") else name for name in names]
 
 
 class Command:
-    """A command that has been started. Iterate over what it says, then take its document."""
+    """A command that has been started. Iterate over its events, then read its document."""
 
     def __init__(self, words: Sequence[str], project: Name | None, program: Name | None) -> None:
         command = [os.fspath(program)] if program is not None else command_line()
@@ -70,7 +70,7 @@ class Command:
             raise ReelError("reel.start", text, "install reel again, or name another `reel` as `program`", 5) from error
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield the events of `--progress json`, as they come. Other lines are kept for an error."""
+        """Yield the events of `--progress json` as they arrive. Other lines are kept for an error."""
         stream = self._process.stderr
         while stream is not None and not stream.closed and (line := stream.readline()):  # a stop closes it
             event = _event(line)
@@ -80,8 +80,8 @@ class Command:
                 yield event
 
     def document(self) -> tuple[dict[str, Any], int]:
-        """Wait for the end, and return the document of `--json` with the exit code. Raises `ReelError` where the
-        command had no result."""
+        """Wait for the end, and return the document of `--json` with the exit code. Raises `ReelError` if the command
+        has no result."""
         for _ in self.events():
             pass
         code = self._process.wait()
@@ -100,7 +100,7 @@ class Command:
         return document, code
 
     def stop(self) -> None:
-        """End the command politely, as ^C would, or by force where it does not end. What was finished is kept."""
+        """Interrupt the command as ^C would, and kill it if it does not end. What was finished is kept."""
         if self._process.poll() is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -112,7 +112,7 @@ class Command:
             self._process.communicate()
 
     def close(self) -> None:
-        """Stop the command if it is at work, and let go of its streams."""
+        """Stop the command if it is running, and close its streams."""
         self.stop()
         self._close_stream()
         self._document.close()
@@ -131,10 +131,11 @@ def _event(line: str) -> dict[str, Any] | None:
 
 
 def _own_group() -> dict[str, Any]:
-    """Return the options by which ^C in this process's terminal reaches the command through us, once."""
+    """Return the options that put the command into a process group of its own, so that ^C reaches it only through this
+    process."""
     return {"creationflags": 0x200} if _WINDOWS else {"process_group": 0}  # CREATE_NEW_PROCESS_GROUP
 
 
 def path_or_none(text: str | None) -> Path | None:
-    """Return a path of a document, which may be null."""
+    """Return the path in a field of a document, which may be null."""
     return Path(text) if text else None

@@ -1,7 +1,7 @@
-"""The published documents as values: `transcript.json`, and cue sheets, which `--formats json` adds.
+"""Read published documents: `transcript.json`, and cue sheets, which `--formats json` adds.
 
-The fields are those of the reference. A field that a later reel adds is passed over; a file with another number of
-`format` is refused.
+The fields are those of the reference. A field that a later release adds is ignored; a file with another `format` is
+refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it was said. `joined`: no space stands before it; `interpolated`: its times were not measured."""
+    """A spoken word. `joined` says that no space is before it, `interpolated` that its times were not measured."""
 
     text: str
     start_ms: int
@@ -33,8 +33,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of speech. `speaker` is who says most of it, None if unknown; `language` is set where it is another
-    than the transcript's."""
+    """A stretch of speech. `speaker` is the speaker of most of it, None if unknown; `language` is set if it differs
+    from the transcript's."""
 
     id: int
     text: str
@@ -47,7 +47,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcript:
-    """Segments in order of time. `language` is `und` where nothing is said."""
+    """Segments in order of time. `language` is `und` without speech."""
 
     language: str
     language_probability: float
@@ -80,18 +80,18 @@ class CueSheet:
 
 
 def read_transcript(file: Name) -> Transcript:
-    """Return a `transcript.json`. Raises `ReelError` for a file that is none."""
+    """Return the transcript in a `transcript.json`. Raises `ReelError` for any other file."""
     return _read(file, "a transcript", _transcript, "`transcript.json` in the folder of a job is one")
 
 
 def read_cues(file: Name) -> CueSheet:
-    """Return a cue sheet, such as `film.en.json`. Raises `ReelError` for a file that is none."""
+    """Return the cue sheet in a file such as `film.en.json`. Raises `ReelError` for any other file."""
     hint = 'a run with `settings={"subtitle.formats": ["srt", "json"]}` writes one as `NAME.LANGUAGE.json`'
     return _read(file, "a cue sheet", _cue_sheet, hint)
 
 
 def _read(file: Name, what: str, read: Callable[[Mapping[str, Any]], _Read], hint: str) -> _Read:
-    """Return what `read` makes of a document."""
+    """Return the value that `read` makes of the document in a file. `what` names it in errors."""
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
         if document["format"] != _FORMAT:

@@ -1,4 +1,4 @@
-"""`plan` and `run`: the two commands about media files, with their results as values."""
+"""Plan and run jobs, the two commands about media files, with their results as values."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A media file and its steps in order. `skipped` is the reason for passing it over, `error` the code of what
-    would keep it from being processed."""
+    """A media file and its steps in order. `skipped` is the reason if it would be skipped, `error` the code of the
+    error that would end its processing."""
 
     media: Path
     folder: Path | None
@@ -39,7 +39,8 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Plan:
-    """The result of `plan`: `needs` is set up first, `obstacles` would end a run before its first step."""
+    """The result of `plan`. `needs` names what a run would set up first; `obstacles` are the errors that would end a
+    run before its first step."""
 
     recipe: str
     profile: str
@@ -50,8 +51,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run. `kind` is one of the events of the reference, such as `StepDone`; `item` is the
-    media file's name and `step` its step, None where the event has none. `data` holds every field of the event."""
+    """Something that happened in a run. `kind` is one of the events of the reference, such as `StepDone`. `item` is the
+    name of the media file and `step` the step, or None. `data` holds every field of the event."""
 
     kind: str
     item: str | None
@@ -61,8 +62,8 @@ class Event:
 
 @dataclass(frozen=True)
 class FileResult:
-    """The result of one media file: where it was published, and what. `error` is the code of what failed, and `reason`
-    says why it failed or was skipped. `missing` names the outputs that could not be made, each with its code."""
+    """The result of one media file: its folder, and the published files. `error` is the code of a failure; `reason`
+    says why the file failed or was skipped. `missing` names the outputs that could not be made, each with its code."""
 
     media: Path
     state: State
@@ -76,7 +77,7 @@ class FileResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The result of a run. `exit_code` is that of the command: 0, or 3 where some of several files failed."""
+    """The result of a run. `exit_code` is that of the command: 0, or 3 if some of several files failed."""
 
     files: tuple[FileResult, ...]
     exit_code: int
@@ -88,7 +89,7 @@ class RunResult:
 
 
 class Run:
-    """A run that is at work: an iterator of its events. Leaving a `with` block before the end stops it."""
+    """A run in progress, which iterates over its events. Leaving a `with` block before its end stops it."""
 
     def __init__(self, command: Command) -> None:
         self._command = command
@@ -109,8 +110,8 @@ class Run:
         return Event(data["event"], data.get("item"), data.get("step"), data)
 
     def result(self) -> RunResult:
-        """Wait for the end and return the result, also where files failed. Raises `ReelError` where the run could not
-        begin, or was stopped."""
+        """Wait for the end and return the result, also if files failed. Raises `ReelError` if the run could not begin
+        or was stopped."""
         if self._result is None:
             try:
                 document, code = self._command.document()
@@ -121,7 +122,7 @@ class Run:
         return self._result
 
     def stop(self) -> None:
-        """End the run politely. What was finished is kept, and the same run goes on from there."""
+        """Stop the run. What was finished is kept, and the same run continues from there."""
         self._command.stop()
 
     def __enter__(self) -> Run:
@@ -143,7 +144,7 @@ def plan(
     project: Name | None = None,
     program: Name | None = None,
 ) -> Plan:
-    """Return what `run` would do with the same arguments, and why. Writes nothing. Raises `ReelError`."""
+    """Return the steps that `run` would take with the same arguments, and why. Writes nothing. Raises `ReelError`."""
     words = flags_of(to=to, recipe=recipe, output=output, settings=settings)
     data = Command(["plan", *files_of(media), *words, *flags], project, program).document()[0]["data"]
     return Plan(
@@ -170,8 +171,8 @@ def run(
     """Start `reel run` for media files, folders or patterns, and return it.
 
     `to` are target languages, `settings` any settings and parameters by their dotted names (`{"asr.beam_size": 3}`),
-    and `flags` further flags as the command line writes them (`["--skip-existing"]`). `project` is the folder of the
-    project, as for `--project`. `program` is another `reel` to call than the one that this module belongs to.
+    and `flags` further flags of the command line (`["--skip-existing"]`). `project` is the folder of the project, as
+    for `--project`. `program` is the `reel` to call; without it, the one that this module belongs to.
     """
     words = flags_of(to=to, recipe=recipe, output=output, settings=settings)
     return Run(Command(["run", *files_of(media), *words, "--progress", "json", *flags], project, program))
