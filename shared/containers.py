@@ -1,7 +1,7 @@
-"""The containers that a media file may be in: each by ffmpeg's name, with the suffixes that its files have.
+"""The containers of media files: ffmpeg's name of each, with the suffixes of its files.
 
-One table for two readers: `demux` and `mux` open these formats and no others, and a folder is searched for these
-suffixes. So every file that could be opened is found, and nothing is found that could not be.
+`demux` and `mux` open these formats and no others, and folders are searched for these suffixes. So a search finds every
+file that can be opened, and no other file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ FORMATS = tuple(CONTAINERS)
 MEDIA_SUFFIXES = frozenset(suffix for suffixes in CONTAINERS.values() for suffix in suffixes)
 
 # Suffixes that other kinds of files have too: TypeScript, device trees, tables of data, tracker music. The first bytes
-# tell which it is.
+# of a file decide.
 _NOT_TEXT = frozenset({".dts", ".mts", ".ts"})
 _PROGRAM_STREAM = frozenset({".dat", ".mod"})
 _PACK_HEADER, _VIDEO_CD = b"\x00\x00\x01\xba", b"RIFF"
@@ -64,15 +64,15 @@ LOOK_BYTES = 512
 
 
 def is_ambiguous(suffix: str) -> bool:
-    """Return whether files of this suffix (with its dot, in small letters) are often something else than media."""
+    """Tell whether files of this suffix (with its dot, in lower case) are often not media files."""
     return suffix in _NOT_TEXT or suffix in _PROGRAM_STREAM
 
 
 def looks_like_media(suffix: str, head: bytes) -> bool:
-    """Return whether a file of an ambiguous suffix that begins with `head` (`LOOK_BYTES`, or all of it) can be media.
+    """Tell whether a file of an ambiguous suffix can be a media file. `head` is its first `LOOK_BYTES`, or all of it.
 
-    A transport stream may begin with anything, also in the middle of a packet; but it is never text. Random bytes have
-    a control character in 64 bytes with a chance of 99.8 %.
+    A transport stream may begin with any byte, even in the middle of a packet, but it is never text: 64 random bytes
+    have a control character with a probability of 99.8 %.
     """
     if suffix in _PROGRAM_STREAM:
         return _PACK_HEADER in head or (head.startswith(_VIDEO_CD) and head[8:12] == b"CDXA")

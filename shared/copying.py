@@ -1,4 +1,4 @@
-"""The one loop that reads a stream to its end, hashes what passes, and writes it on."""
+"""Read a stream to its end while hashing it and writing it to another one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Protocol
 
-_PIECE_BYTES = 1 << 18  # fits into the cache of a core, beside what others read
+_PIECE_BYTES = 1 << 18  # a part of the cache of a core
 _CLONE_FILE = 0x40049409  # FICLONE of linux/fs.h
 
 
 class Readable(Protocol):
-    """A stream of bytes: a file, a member of an archive, an answer over HTTP."""
+    """A stream of bytes: a file, a member of an archive, an HTTP response."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Digest(Protocol):
-    """A hash that is being taken."""
+    """A hash that is being computed."""
 
     def update(self, data: bytes, /) -> None: ...
 
@@ -46,8 +46,8 @@ def hash_stream(
 def copy_verified(source: Path, target: Path) -> str:
     """Copy `source` to the new file `target`, flush it to the disk and return the sha256 of what `target` holds.
 
-    Where the file system can, the copy shares the blocks of `source` until one of the two is written to; it never
-    shares the file itself. Raises `FileExistsError` when `target` is there, and then changes nothing.
+    If the file system can, the copy shares the blocks of `source` until one of the two is written to. Raises
+    `FileExistsError` if `target` exists, and then changes nothing.
     """
     with open(source, "rb", buffering=0) as reading, open(target, "x+b", buffering=0) as writing:
         digest = hashlib.sha256()
@@ -60,14 +60,14 @@ def copy_verified(source: Path, target: Path) -> str:
 
 
 def _write_all(stream: IO[bytes], content: bytes) -> None:
-    """Write all of it: a raw stream may take less at once."""
+    """Write the complete content. A raw stream may write a part of it at once."""
     left = memoryview(content)
     while left:
         left = left[stream.write(left) :]
 
 
 def _share_blocks(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Give the empty file `target` the blocks of `source`; False where the system or the disk cannot."""
+    """Let the empty file `target` share the blocks of `source`. Return False if the system or the disk cannot."""
     if sys.platform != "linux":
         return False
     import fcntl

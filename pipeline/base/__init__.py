@@ -1,1 +1,1 @@
-"""The ground that every package of the orchestrator stands on: errors, events, settings, folders, the machine."""
+"""What every package of the orchestrator uses: errors, events, settings, folders, and facts about the machine."""

@@ -1,8 +1,8 @@
-"""Text for a terminal: a character that would control it, or make a name look like another, is shown escaped.
+"""Make text safe for a terminal: characters that control it, or that make a name look like another one, are escaped.
 
-Names come from sources that are not trusted: a file's name, a tag in it, a library's message. All
-that a command prints passes through `guarded_streams`; within a line, a name passes through `one_line`. JSON keeps
-every name exactly, by JSON's own escapes.
+Names come from sources that are not trusted: the name of a file, a tag in it, the message of a library. Everything that
+a command prints passes through `guarded_streams`; a name within a line passes through `one_line`. JSON keeps every name
+exactly, by JSON's own escapes.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TextIO, cast
 
-# Controls, line separators, embeddings, overrides and isolates of writing direction, and halves of characters, which
-# stand for bytes of a name that are not UTF-8.
+# Controls, line separators, embeddings, overrides and isolates of writing direction, and surrogates, which represent
+# bytes of a name that are not UTF-8.
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _IN_TEXT, _IN_LINE = re.compile(f"[{_UNSAFE}]"), re.compile(f"[\t\n{_UNSAFE}]")
-_BYTES = range(0xDC80, 0xDD00)  # as Python stands them in for the bytes 0x80 to 0xFF
+_BYTES = range(0xDC80, 0xDD00)  # the surrogates by which Python represents the bytes 0x80 to 0xFF
 
 
 def readable(text: str) -> str:
-    """Return the text with its line ends and tabs, and everything else that is not for a terminal escaped."""
+    """Return the text with unsafe characters escaped, except line ends and tabs."""
     return _IN_TEXT.sub(_escape, text)
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line: line ends and tabs are escaped as well."""
+    """Return the text on one line, with unsafe characters, line ends and tabs escaped."""
     return _IN_LINE.sub(_escape, text)
 
 
@@ -41,8 +41,7 @@ def counted(count: int, what: str) -> str:
 def json_text(
     document: object, stream: TextIO, *, indent: int | None = None, default: Callable[[object], str] = str
 ) -> str:
-    """Return the document as JSON that says exactly what it holds and is safe on a terminal; ASCII where the stream
-    is not UTF-8."""
+    """Return the document as JSON that is exact and safe on a terminal, in ASCII if the stream is not UTF-8."""
     text = json.dumps(document, ensure_ascii=not _is_utf8(stream), indent=indent, default=default)
     return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 

@@ -30,7 +30,7 @@ EXIT_MISSING, EXIT_LOCKED, EXIT_BUG, EXIT_INTERRUPTED = 5, 6, 70, 130
 
 class ReelError(Exception):
     """An error that a user can act on: `message` says what, where, expected and found; `hint` gives the way out.
-    `log_lines` are the last lines of the log, for an error whose cause only the log tells."""
+    `log_lines` are the last lines of the log, for an error whose cause is only there."""
 
     exit_code = EXIT_FAILED
     log_lines: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 """The folder that holds the packages `pipeline`, `shared` and `stages`, and `config`."""
 INSTALLED = not (ROOT / "reel").is_file()
-"""True for an installed package: it lies in a `site-packages`, and nothing is written there."""
+"""True for an installed package, which is in a `site-packages`: nothing is written there."""
 UNCOMPILED = INSTALLED and not (ROOT / "pipeline" / "__pycache__").is_dir()
 """True if it was installed without compiled modules, as uv does. Python must then keep them elsewhere."""
 BYTECODE = "bytecode"

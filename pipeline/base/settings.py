@@ -320,7 +320,8 @@ def with_overrides(settings: Settings, overrides: Mapping[str, JsonValue], param
 def overrides_of(settings: Settings) -> dict[str, JsonValue]:
     """Return the settings that one media file may have, as overrides by dotted names that give the same files again.
 
-    Recipe and profile are left out: what was chosen for `auto` is told elsewhere. A file is named by its absolute path.
+    Recipe and profile are left out, since the job records what was chosen for `auto`. A file is named by its absolute
+    path.
     """
     found: dict[str, JsonValue] = {name: value for name, value in settings.model_dump().items() if name in _RECORDED}
     found |= {"to": list[JsonValue](settings.to), "film": settings.makes_film}

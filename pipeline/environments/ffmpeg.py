@@ -146,13 +146,13 @@ class Tools:
         link = folder / (FFMPEG + program.suffix if _WINDOWS else FFMPEG)
         if not (link.exists() and (_is_copy(link, program) if _WINDOWS else link.samefile(program))):
             folder.mkdir(parents=True, exist_ok=True)
-            beside = link.with_name(f".{link.name}.{os.getpid()}")
-            beside.unlink(missing_ok=True)
+            temporary = link.with_name(f".{link.name}.{os.getpid()}")
+            temporary.unlink(missing_ok=True)
             if _WINDOWS:
-                shutil.copy2(program, beside)
+                shutil.copy2(program, temporary)
             else:
-                beside.symlink_to(program)
-            os.replace(beside, link)
+                temporary.symlink_to(program)
+            os.replace(temporary, link)
         return folder
 
     def ensure(self, tool: Tool, emit: Emit, *, offline: bool) -> None:

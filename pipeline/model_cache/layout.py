@@ -44,15 +44,15 @@ class Layout:
         special right (Windows), or by a copy if the disk has neither."""
         place, blob = self.snapshot / name, self.blob(sha256)
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f".{place.name}.{os.getpid()}")
-        beside.unlink(missing_ok=True)
+        temporary = place.with_name(f".{place.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
         try:
-            beside.symlink_to(os.path.relpath(blob, place.parent))  # relative, so that the cache can be moved
+            temporary.symlink_to(os.path.relpath(blob, place.parent))  # relative, so that the cache can be moved
         except OSError:
-            if not try_link(blob, beside):
-                shutil.copyfile(blob, beside)
-        os.replace(beside, place)
-        beside.unlink(missing_ok=True)  # the system does not replace a hard link by another one to the same bytes
+            if not try_link(blob, temporary):
+                shutil.copyfile(blob, temporary)
+        os.replace(temporary, place)
+        temporary.unlink(missing_ok=True)  # the system does not replace a hard link by another one to the same bytes
 
     def write_reference(self) -> None:
         """Write that `main` is the revision, without a newline, as the hub's client does."""

@@ -265,9 +265,9 @@ class Index:
             raise unusable_index(self.file, f"{error.filename or self.file}: {error.strerror or error}") from error
 
     def _rebuild_beside(self, refill: Refill) -> sqlite3.Connection:
-        beside = self.file.with_name(f"{self.file.name}.new")
-        remove_index(beside)
-        with contextlib.closing(make_index(beside)) as self._database:
+        new_file = self.file.with_name(f"{self.file.name}.new")
+        remove_index(new_file)
+        with contextlib.closing(make_index(new_file)) as self._database:
             self._waits = None
             with self.one_write():
                 refill(self)
@@ -278,7 +278,7 @@ class Index:
                         self._put(table, row, "IGNORE")
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         remove_index(self.file)
-        beside.replace(self.file)
+        new_file.replace(self.file)
         database = open_index(self.file)
         assert database is not None, "an index that was just made is of another version"
         return database

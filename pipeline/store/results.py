@@ -272,10 +272,10 @@ class ResultStore:
     def keep(self, content: bytes) -> None:
         """Add a content to the store, where `as_input` finds it by its digest."""
         if not self.object_path(hashlib.sha256(content).hexdigest()).exists():
-            beside = self.make_staging(f"keep-{os.getpid()}") / "content"
-            beside.write_bytes(content)
-            self.take_in(beside)
-            beside.parent.rmdir()
+            temporary = self.make_staging(f"keep-{os.getpid()}") / "content"
+            temporary.write_bytes(content)
+            self.take_in(temporary)
+            temporary.parent.rmdir()
 
     def write_manifest(self, result: StoredResult) -> None:
         """Write the manifest of a result, so that it can be found.

@@ -6,7 +6,7 @@ import psutil
 
 
 def resident_mb(pid: int) -> float | None:
-    """Return the resident memory of a process in 10^6 bytes; None if it has ended or is not ours to ask."""
+    """Return the resident memory of a process in 10^6 bytes; None if it has ended or belongs to another user."""
     try:
         return float(psutil.Process(pid).memory_info().rss) / 1e6
     except psutil.Error:
@@ -15,7 +15,7 @@ def resident_mb(pid: int) -> float | None:
 
 def resident_and_cpu(pid: int) -> tuple[float, float] | None:
     """Return the resident memory of a process in 10^6 bytes and the processor time that it has taken in seconds; None
-    if it has ended or is not ours to ask."""
+    if it has ended or belongs to another user."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():

@@ -125,7 +125,7 @@ class Glossary(Frozen):
         """Return the terms that have a rendering in a language."""
         return Glossary(terms=tuple(term for term in self.terms if term.rendering(language)))
 
-    def beside(self, others: Glossary) -> Glossary:
+    def extended_by(self, others: Glossary) -> Glossary:
         """Return the glossary with further terms, of those whose source it does not have yet."""
         known = {term.source for term in self.terms}
         return Glossary(terms=(*self.terms, *(term for term in others.terms if term.source not in known)))

@@ -1,7 +1,7 @@
-"""Languages: BCP-47 tags inside, ISO 639-2/T in containers, English names for people.
+"""Convert languages: BCP-47 tags inside reel, ISO 639-2/T in containers, English names for people.
 
-The table holds the languages that the speech recognisers know. A tag outside it is still a valid tag;
-it merely has no three-letter code, and containers then get `und`.
+The table holds the languages that the speech recognisers know. Any other tag is valid too, but does not have a
+three-letter code, so that containers get `und`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 def parse_language(text: str) -> str:
-    """Return a BCP-47 tag from what people and containers write: `en`, `EN-us`, `hin`, `ger`. Raises `ValueError`."""
+    """Return the BCP-47 tag for a tag or code of people or containers: `en`, `EN-us`, `hin`. Raises `ValueError`."""
     head, _, rest = text.strip().replace("_", "-").partition("-")
     primary = head.lower()
     primary = _BIBLIOGRAPHIC.get(primary, _TERMINOLOGIC.get(primary, primary))
@@ -86,7 +86,7 @@ def language_named(word: str) -> str | None:
 
 
 def language_of_track(text: str | None) -> str | None:
-    """Return the tag a container states for a track; None if it states none, or not a language."""
+    """Return the tag that a container states for a track; None if it states none, or none of a language."""
     if not text:
         return None
     try:
@@ -97,7 +97,7 @@ def language_of_track(text: str | None) -> str | None:
 
 
 def is_same(first: str, other: str) -> bool:
-    """Return whether two tags name the same language, script and region, whatever the case of their letters."""
+    """Tell whether two tags name the same language, script and region, ignoring letter case."""
     return first.casefold() == other.casefold()
 
 
@@ -106,14 +106,13 @@ def primary(tag: str) -> str:
     return tag.partition("-")[0].lower()
 
 
-def is_covered(wanted: str, there: str) -> bool:
-    """Return whether a text in the language `there` serves who wants `wanted`: the same, or either of them names no
-    variety.
-
-    `pt` serves for `pt-BR` and the other way round; `pt-PT` does not.
-    """
-    tag, other = wanted.lower(), there.lower()
-    return is_same(tag, other) or (primary(tag) == primary(other) and (tag == primary(tag) or other == primary(other)))
+def is_covered(requested: str, available: str) -> bool:
+    """Tell whether a text in the language `available` can be used for `requested`: `pt` for `pt-BR` and the other way
+    round, but not `pt-PT` for `pt-BR`."""
+    language = primary(requested)
+    if primary(available) != language:
+        return False
+    return is_same(requested, available) or language in {requested.lower(), available.lower()}
 
 
 def iso639_2t(tag: str) -> str:

@@ -192,7 +192,7 @@ def run(engine: Engine, job: TranslateJob) -> TranslateOutputs:
     transcript = Transcript.read(job.inputs.transcript)
     target = job.params.target
     source = transcript.language
-    glossary = glossary_of(job.inputs.glossary).beside(glossary_of(job.inputs.names)).into(target)
+    glossary = glossary_of(job.inputs.glossary).extended_by(glossary_of(job.inputs.names)).into(target)
     if not transcript.segments or primary(source) == primary(target):
         if script := script_not_written([segment.text for segment in transcript.segments], source, target):
             job.warn(f"the text is copied as it is: reel does not write {english_name(source)} in the script {script}")

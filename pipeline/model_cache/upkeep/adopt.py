@@ -157,15 +157,15 @@ def _place(sources: Iterable[Found], blob: Path, entry: LockedFile) -> str:
         return "present"
     blob.parent.mkdir(parents=True, exist_ok=True)
     for found in sources:
-        beside = blob.with_name(f"{blob.name}.{secrets.token_hex(4)}.part")
+        temporary = blob.with_name(f"{blob.name}.{secrets.token_hex(4)}.part")
         try:
-            how = "linked" if try_link(found.real, beside) else "copied"
-            if how == "copied" and copy_verified(found.real, beside) != entry.sha256:
+            how = "linked" if try_link(found.real, temporary) else "copied"
+            if how == "copied" and copy_verified(found.real, temporary) != entry.sha256:
                 continue
-            os.replace(beside, blob)
+            os.replace(temporary, blob)
             return how
         finally:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     return "changed"
 
 

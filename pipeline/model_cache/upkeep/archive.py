@@ -98,9 +98,9 @@ def export(
     own = {name: entry for name, entry in (read_overlay(folder) if folder else {}).items() if name in names}
     here = {name: entry for name, entry in own.items() if name in models.overlay.names}
     index = ArchiveIndex(models=tuple(names), wheels=listed, here=here)
-    beside = target.with_name(f".reel-{os.getpid()}-{secrets.token_hex(4)}.part")
+    temporary = target.with_name(f".reel-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with open(beside, "xb") as stream:
+        with open(temporary, "xb") as stream:
             with plain_tar.create(stream) as archive:
                 plain_tar.add_bytes(archive, INDEX, _index_text(index).encode())
                 plain_tar.add_bytes(archive, _MANIFEST, (config / "models.toml").read_bytes())
@@ -116,9 +116,9 @@ def export(
             stream.flush()
             os.fsync(stream.fileno())
             total = stream.tell()
-        os.replace(beside, target)
+        os.replace(temporary, target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return Contents(tuple(names), len(listed), total)
 
 
@@ -317,7 +317,7 @@ class _Import:
 def _link(source: Path, target: Path) -> None:
     """Put the file into place atomically, as a second name: two models may hold the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    if not try_link(source, beside):
-        shutil.copyfile(source, beside)
-    os.replace(beside, target)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    if not try_link(source, temporary):
+        shutil.copyfile(source, temporary)
+    os.replace(temporary, target)
