@@ -1,1 +1,1 @@
-"""What every package of the orchestrator uses: errors, events, settings, folders, and facts about the machine."""
+"""The base of every package of the orchestrator: errors, events, settings, folders, and facts about the machine."""
