@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from shared.documents.media import HdrTransfer, Track
 
-DRAW_FILTER = "subtitles"
+DRAW_FILTER = "ass"
 DRAWN_FILE = "burn-in.ass"
 _GRAPHICS_WHITE: dict[HdrTransfer, float] = {"pq": 0.58, "hlg": 0.75}
 
@@ -51,7 +51,7 @@ def draw_filters(picture: Track) -> str:
     letters have the right shape on the screen even if pixels are not square."""
     filters = [f"format={encoding_of(picture).pixels}", *_even_size(picture.width or 0, picture.height or 0)]
     size = f":original_size={picture.shown_width}x{picture.shown_height}" if _stretched(picture) else ""
-    return ",".join([*filters, f"{DRAW_FILTER}=filename={DRAWN_FILE}{size}"])
+    return ",".join([*filters, f"{DRAW_FILTER}=filename={DRAWN_FILE}:shaping=complex{size}"])
 
 
 def dim_colours(ass: str, hdr: HdrTransfer | None) -> str:

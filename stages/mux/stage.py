@@ -349,7 +349,7 @@ def stub(job: MuxJob) -> MuxOutputs:
 
 STAGE = Stage(
     name="mux",
-    version=3,
+    version=4,
     summary="put subtitles into a copy of the media file",
     inputs=MuxInputs,
     params=MuxParams,

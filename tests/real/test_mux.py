@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from shared.documents.cue import Cue, CueSheet, Kind
+from shared.documents.media import Track
+from stages.mux.burn_in import DRAWN_FILE, draw_filters
 from stages.toolkit.formats.writer import render
 
 RunStage = Callable[..., Any]
@@ -225,6 +227,22 @@ def test_a_sentence_ends_on_the_side_where_its_language_ends_it(
     quarter = (inked[-1] - inked[0]) // 4
     left, right = (min(tops[x] for x in inked if abs(x - end) <= quarter) for end in (inked[0], inked[-1]))
     assert (left > right) is end_at_left
+
+
+def test_letters_of_india_are_drawn_joined(ffmpeg: Path, tmp_path: Path) -> None:
+    """A mark of no width keeps two letters apart. Where they are drawn one by one, it changes nothing."""
+    picture = Track(index=0, kind="video", codec="h264", width=320, height=180)
+
+    def drawn(text: str) -> bytes:
+        sheet = CueSheet(language="hi", cues=(Cue(start_ms=0, end_ms=2000, lines=(text,)),))
+        (tmp_path / DRAWN_FILE).write_text(render(sheet, "ass"), encoding="utf-8")
+        command = [ffmpeg, "-v", "error", "-f", "lavfi", "-i", "color=black:size=320x180:rate=1:duration=1"]
+        frame = ["-vf", f"{draw_filters(picture)},format=gray", "-frames:v", "1", "-f", "rawvideo", "-"]
+        return subprocess.run([*map(str, command), *frame], check=True, capture_output=True, cwd=tmp_path).stdout
+
+    if drawn("\u0915") == drawn("\u0916"):
+        pytest.skip("this machine has no font for Devanagari")
+    assert drawn("\u0926\u093f\u0932\u094d\u0932\u0940") != drawn("\u0926\u093f\u0932\u094d\u200c\u0932\u0940")
 
 
 def test_sound_that_matroska_cannot_hold_keeps_its_samples(maker: Maker, ffmpeg: Path, tmp_path: Path) -> None:
