@@ -87,11 +87,7 @@ def _run(words: Sequence[str]) -> int:
         _print_result(call, status, result.data, result.errors, result.text)
         return int(result.exit_code)
     except ReelError as error:
-        if call.debug:
-            traceback.print_exc()
-        _print_failure(call, error)
-        describe(error, sys.stderr)
-        return error.exit_code
+        return _fail(call, error)
     except KeyboardInterrupt:
         _print_failure(call, ReelError("reel.interrupted", "the command was interrupted"))
         advice = f"; {_RESUMES}" if call.resumes else ""
@@ -102,15 +98,20 @@ def _run(words: Sequence[str]) -> int:
         return EXIT_OK
     except Exception as error:  # noqa: BLE001 - one of the two places that catch everything
         if known := missing_library(error) or system_refusal(error):
-            if call.debug:
-                traceback.print_exc()
-            _print_failure(call, known)
-            describe(known, sys.stderr)
-            return known.exit_code
+            return _fail(call, known)
         traceback.print_exc()
         _print_failure(call, ReelError("reel.bug", f"{type(error).__name__}: {error}"))
         print(f"\nerror: a bug of reel: {type(error).__name__}: {error} [reel.bug]", file=sys.stderr)
         return EXIT_BUG
+
+
+def _fail(call: _Call, error: ReelError) -> int:
+    """Report the error that ends the command; returns its exit code."""
+    if call.debug:
+        traceback.print_exc()
+    _print_failure(call, error)
+    describe(error, sys.stderr)
+    return error.exit_code
 
 
 def _require_current_folder() -> None:

@@ -1,4 +1,4 @@
-"""Explains what the system refuses, such as a file that may not be written: that is not a bug of reel."""
+"""Explains errors of the operating system, such as a file that may not be written, which are not bugs of reel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.base.errors import ReelError
 _RIGHTS = "give this user the right, or choose another folder; `./reel config show --origin` shows where each is set"
 _ROOM = "free some space there, or choose another folder; `./reel config show --origin` shows where each is set"
 _DEVICE = "see whether the disk is connected and healthy, then run the same command again"
-_WAYS_OUT = {
+_HINTS = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EROFS: _RIGHTS,
@@ -31,13 +31,13 @@ _WAYS_OUT = {
 
 
 def system_refusal(error: Exception) -> ReelError | None:
-    """Return the error in words for what the system refuses and a person can change; None for every other error."""
-    if not isinstance(error, OSError) or error.errno not in _WAYS_OUT:
+    """Return the error for an operation that the system refused and that the user can make possible; else None."""
+    if not isinstance(error, OSError) or error.errno not in _HINTS:
         return None
-    place = error.filename2 or error.filename
-    what = shown(Path(os.fsdecode(place))) if isinstance(place, str | bytes | os.PathLike) else "a file"
+    path = error.filename2 or error.filename
+    what = shown(Path(os.fsdecode(path))) if isinstance(path, str | bytes | os.PathLike) else "a file"
     return ReelError(
         "system.refused",
         f"the system refuses to read or write {what}: {error.strerror or error}",
-        hint=_WAYS_OUT[error.errno],
+        hint=_HINTS[error.errno],
     )
