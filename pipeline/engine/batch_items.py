@@ -158,17 +158,17 @@ class BatchItems:
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.StepFailedEvent(name, "media", "", error.code, error.message, error.hint, None))
         self.run.emit(events.ItemFinished(name, "failed", 0.0, None))
-        self.results[index] = ItemResult(name, request.media, "failed", None, error, 0, 0.0)
+        self.results[index] = ItemResult(name, request.media, "failed", error=error)
 
     def skip(self, index: int, request: Request) -> None:
         """Record that an item was not started, because another one failed."""
         name = self.admission.name(request.media)
-        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0)
+        self.results[index] = ItemResult(name, request.media, "skipped")
 
     def abandon(self, started: StartedItem) -> None:
         """Record that an item was not finished, because another one failed."""
         item = started.tracker.item
-        self.results[started.index] = ItemResult(item.name, item.media, "skipped", None, None, 0, 0.0)
+        self.results[started.index] = ItemResult(item.name, item.media, "skipped")
 
     def expected_keys(self) -> set[str]:
         """Return the keys that this run may still reuse: the results of earlier runs for media files that are not
@@ -213,7 +213,7 @@ class BatchItems:
         name = self.admission.name(request.media)
         self.run.emit(events.ItemStarted(name, request.media, 0))
         self.run.emit(events.ItemFinished(name, "skipped", 0.0, None, reason))
-        self.results[index] = ItemResult(name, request.media, "skipped", None, None, 0, 0.0, reason=reason)
+        self.results[index] = ItemResult(name, request.media, "skipped", reason=reason)
 
     def _set_up(self, previews: list[StepPreview]) -> None:
         """Set up what the steps need, once for all items with the same steps, backends and models, and again if a file

@@ -69,10 +69,10 @@ class ItemResult:
     name: str
     media: Path
     state: str  # done, reused, failed or skipped
-    published: PublishedFiles | None
-    error: ReelError | None
-    steps_run: int
-    seconds: float
+    published: PublishedFiles | None = None
+    error: ReelError | None = None
+    steps_run: int = 0
+    seconds: float = 0.0
     asked: Usage = NO_USAGE  # usage of services by the steps that ran
     cost: float | None = None  # of that usage, if the user has given prices
     checked: tuple[events.Checked, ...] = ()
