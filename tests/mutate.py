@@ -35,7 +35,7 @@ PURE: dict[str, tuple[str, ...]] = {
     "pipeline/engine/language_models.py": ("tests/pipeline/engine/test_language_models.py",),
     "pipeline/environments/package_index.py": ("tests/pipeline/environments/test_package_index.py",),
     "pipeline/environments/torch_build.py": ("tests/pipeline/environments/test_torch_build.py",),
-    "pipeline/plan/languages_asked.py": ("tests/pipeline/plan/test_languages_asked.py",),
+    "pipeline/plan/language_checks.py": ("tests/pipeline/plan/test_language_checks.py",),
     "pipeline/plan/llm_services.py": ("tests/pipeline/plan/test_llm_services.py",),
     "pipeline/plan/make_plan.py": ("tests/pipeline/plan",),
     "pipeline/plan/oom_fallback.py": ("tests/pipeline/plan/test_oom_fallback.py",),

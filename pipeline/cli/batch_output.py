@@ -40,8 +40,8 @@ def summary(result: BatchResult) -> str:
 
 
 def service_usage(result: BatchResult) -> str | None:
-    """Return the total usage of services as a sentence; None if no service was asked."""
-    usage = sum((item.asked for item in result.items), NO_USAGE)
+    """Return the total use of services as a sentence; None if no service was used."""
+    usage = sum((item.usage for item in result.items), NO_USAGE)
     costs = [item.cost for item in result.items if item.cost is not None]
     if not usage.requests:
         return None
@@ -80,7 +80,7 @@ def _item_data(item: ItemResult) -> JsonValue:
         "state": item.state,
         "steps_run": item.steps_run,
         "seconds": round(item.seconds, 3),
-        "services": {**item.asked.model_dump(), "cost": item.cost} if item.asked.requests else None,
+        "services": {**item.usage.model_dump(), "cost": item.cost} if item.usage.requests else None,
         "folder": str(item.published.folder) if item.published else None,
         "files": files,
         "missing": dict(item.missing),

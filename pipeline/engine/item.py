@@ -73,7 +73,7 @@ class ItemResult:
     error: ReelError | None = None
     steps_run: int = 0
     seconds: float = 0.0
-    asked: Usage = NO_USAGE  # usage of services by the steps that ran
+    usage: Usage = NO_USAGE  # usage of services by the steps that ran
     cost: float | None = None  # of that usage, if the user has given prices
     checked: tuple[events.Checked, ...] = ()
     reason: str = ""  # why it was skipped
@@ -93,7 +93,7 @@ class ItemTracker:
         self._skipped: list[str] = []
         self._run = run
         self._steps_run = 0
-        self._asked = NO_USAGE
+        self._usage = NO_USAGE
         self._cost: float | None = None
         self._published: PublishedFiles | None = None
         self._publishing_error: ReelError | None = None
@@ -160,7 +160,7 @@ class ItemTracker:
         here."""
         self._steps_run += 1
         self._prove(result)
-        self._asked += Usage.from_facts(result.facts)
+        self._usage += Usage.from_facts(result.facts)
         if isinstance(cost := result.facts.get("cost"), float):
             self._cost = (self._cost or 0.0) + cost
         with self.store.one_write(wait=False):
@@ -295,7 +295,7 @@ class ItemTracker:
         seconds = time.monotonic() - self._started
         self.emit(events.ItemFinished(name, state, seconds, published.folder if published else None))
         return ItemResult(
-            name, self.item.media, state, published, error, self._steps_run, seconds, self._asked, self._cost, checked,
+            name, self.item.media, state, published, error, self._steps_run, seconds, self._usage, self._cost, checked,
             missing=self.missing,
         )  # fmt: skip
 

@@ -14,8 +14,8 @@ from pipeline.base.hardware import Hardware
 from pipeline.base.project import CONFIG
 from pipeline.base.settings import Settings, with_overrides
 from pipeline.model_cache.cache import ModelCache
+from pipeline.plan.language_checks import check_languages
 from pipeline.plan.language_tables import load_error_rates, load_languages
-from pipeline.plan.languages_asked import check_languages
 from pipeline.plan.make_plan import make_plan
 from pipeline.plan.model import ExistingSubtitle, FromGlossary, Plan
 from pipeline.plan.model_overrides import apply_model_overrides
