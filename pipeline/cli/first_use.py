@@ -42,7 +42,7 @@ def without_code(looked_up: LookupResult, code: Mapping[str, LockedModel]) -> Lo
     )
 
 
-def look_up_shown(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookupResult:
+def look_up_with_progress(names: Sequence[str], installed: Installation, revision: str | None = None) -> LookupResult:
     """Look these models up on the hub, and show the progress."""
     if not names:
         return LookupResult()
@@ -50,15 +50,15 @@ def look_up_shown(names: Sequence[str], installed: Installation, revision: str |
         return look_up(names, installed.models, emit, revision)
 
 
-def take_shown(found: Mapping[str, LockedModel], installed: Installation) -> None:
-    """Lock models, and show each."""
+def lock_with_progress(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Lock these models, and show the progress."""
     with open_reporter(installed.settings.progress) as emit:
         lock_found(found, installed.models, emit)
 
 
-def require_trust(found: Mapping[str, LockedModel], installed: Installation) -> None:
-    """Raise `Missing` unless models that another machine or tool has locked may be taken: the settings permit first
-    use, and code that comes along is accepted by the settings or at the terminal."""
+def require_accepted(found: Mapping[str, LockedModel], installed: Installation) -> None:
+    """Raise `Missing` unless models that another machine or tool has locked may be used here: the settings must permit
+    locking at first use, and code of the models must be accepted by the settings or at the terminal."""
     models = installed.models
     if models.overlay.refused:
         raise Missing(
@@ -81,4 +81,4 @@ def ask_about_code(steps: Iterable[Step], installed: Installation) -> None:
     models, offline = installed.models, installed.settings.offline
     new = models_to_lock(steps, models)
     names = [name for name in new if may_bring_code(name, models) and not refusal_of(name, models, offline=offline)]
-    take_shown(with_accepted_code(look_up_shown(names, installed), models).found, installed)
+    lock_with_progress(with_accepted_code(look_up_with_progress(names, installed), models).found, installed)

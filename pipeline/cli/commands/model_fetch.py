@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from pipeline.base.errors import EXIT_MISSING, EXIT_OK, Missing
 from pipeline.cli.arguments import CommandResult, agreed, has_terminal, megabytes, project_of, say, table
 from pipeline.cli.failure_lines import error_text
-from pipeline.cli.first_use import take_shown, with_accepted_code
+from pipeline.cli.first_use import lock_with_progress, with_accepted_code
 from pipeline.cli.options.models import AddModel, FetchModels, SelectModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
@@ -68,7 +68,7 @@ def fetch(arguments: FetchModels) -> CommandResult:
         wanted = [name for name in missing if name not in failed]
         if wanted and not _agreed(wanted, failed, models.with_locked(looked_up.found)):
             return _nothing_fetched(names, models)
-        take_shown(looked_up.found, installed)
+        lock_with_progress(looked_up.found, installed)
     else:
         failed = lock_missing(missing, installed)
     with open_reporter(project.settings.progress) as emit:
@@ -94,7 +94,7 @@ def lock_missing(missing: Sequence[str], installed: Installation) -> dict[str, M
     that cannot be fetched, as far as they are known before the download."""
     looked_up, refused = _look_ahead(missing, installed)
     looked_up = with_accepted_code(looked_up, installed.models)
-    take_shown(looked_up.found, installed)
+    lock_with_progress(looked_up.found, installed)
     return refused | dict(looked_up.failed)
 
 

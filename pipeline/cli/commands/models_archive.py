@@ -15,7 +15,7 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of
 from pipeline.cli.commands.models_upkeep import present_models
-from pipeline.cli.first_use import require_trust
+from pipeline.cli.first_use import require_accepted
 from pipeline.cli.options.models import ExportModels, ImportModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.project import Project
@@ -90,7 +90,7 @@ def _import(file: Path, installed: Installation, emit: Emit) -> CommandResult:
     with metered(size, emit) as tick:
         contents = import_archive(
             file, installed.folders.cache, installed.models.locked, allowed, tick,
-            lambda found: require_trust(found, installed),
+            lambda found: require_accepted(found, installed),
         )  # fmt: skip
     if contents.here:
         update_overlay(installed.folders.own_models, contents.here)

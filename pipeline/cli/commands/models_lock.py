@@ -14,7 +14,7 @@ from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import needed_models
 from pipeline.cli.failure_lines import error_text
-from pipeline.cli.first_use import look_up_shown, take_shown, with_accepted_code
+from pipeline.cli.first_use import lock_with_progress, look_up_with_progress, with_accepted_code
 from pipeline.cli.options.models import LockModels
 from pipeline.engine.project import Project
 from pipeline.model_cache.facts import Change, merge_facts
@@ -47,7 +47,7 @@ def lock(arguments: LockModels) -> CommandResult:
         raise UsageError("models.revision", "`--revision` is for one model", hint="name the model")
     if project.settings.offline and names:
         raise Missing("models.offline", "the lock is resolved with a network, and the setting `offline` forbids it")
-    looked_up = with_accepted_code(look_up_shown(names, installed, arguments.revision), installed.models)
+    looked_up = with_accepted_code(look_up_with_progress(names, installed, arguments.revision), installed.models)
     if arguments.shipped:
         _write_shipped(looked_up.found, installed)
     else:
@@ -98,7 +98,7 @@ def _write_here(found: Mapping[str, LockedModel], installed: Installation) -> No
     same = [name for name, entry in found.items() if shipped.get(name) == entry]
     if same:
         update_overlay(installed.folders.own_models, dict.fromkeys(same))
-    take_shown({name: entry for name, entry in found.items() if name not in same}, installed)
+    lock_with_progress({name: entry for name, entry in found.items() if name not in same}, installed)
 
 
 def _write_shipped(found: Mapping[str, LockedModel], installed: Installation) -> None:

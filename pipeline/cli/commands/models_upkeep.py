@@ -12,7 +12,7 @@ from pipeline.base.events import Emit
 from pipeline.base.project import CONFIG
 from pipeline.cli.arguments import CommandResult, agreed, megabytes, project_of, table
 from pipeline.cli.commands.model_fetch import names_of
-from pipeline.cli.first_use import require_trust
+from pipeline.cli.first_use import require_accepted
 from pipeline.cli.options.models import AdoptModels, PruneModels, SelectModels, VerifyModels
 from pipeline.cli.reporters import open_reporter
 from pipeline.engine.planner import Planner
@@ -133,7 +133,7 @@ def adopt_caches(arguments: AdoptModels) -> CommandResult:
             raise BadInput("adopt.folder", f"{folder} is not a folder", hint="name the cache to take models from")
     installed, models = project.installed, project.installed.models
     if (found := proven(folders, models.models, models.locked)) and not models.overlay.refused:
-        require_trust(found, installed)
+        require_accepted(found, installed)
         with open_reporter(project.settings.progress) as emit:
             lock_found(found, models, emit, "the other cache")
     outcome = adopt(folders, project.folders.cache, models.locked)
