@@ -19,6 +19,7 @@ from pipeline.engine.project import Project
 from pipeline.workers.ray import cluster as ray_cluster
 from tests.conftest import ROOT, Reel
 from tests.hosts import PORT, Machine, two_machines
+from tests.processes import contents
 from tests.real.conftest import call
 
 pytestmark = pytest.mark.skipif(
@@ -62,10 +63,6 @@ def alone(clips: list[Path], tmp_path_factory: pytest.TempPathFactory, home: Pat
     reel = Reel(tmp_path_factory.mktemp("alone"), home)
     reel("run", *clips, *CALL)
     return contents(reel.out)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_cluster_tells_its_machines_with_what_each_has(machines: tuple[Machine, Machine], tmp_path: Path) -> None:

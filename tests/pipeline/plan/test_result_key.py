@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
-from pipeline.plan.result_key import KEY_FORMAT, result_key, short
+from pipeline.plan.model import Step
+from pipeline.plan.result_key import KEY_FORMAT, Surroundings, differences, ingredients, result_key, short
+from tests.fakes import misbehave
 
 
 def test_a_key_of_the_first_format_is_found_by_every_later_release() -> None:
@@ -23,3 +25,34 @@ def test_a_key_of_the_first_format_is_found_by_every_later_release() -> None:
 )  # fmt: skip
 def test_a_value_is_told_in_few_letters(value: JsonValue, text: str) -> None:
     assert short(value) == text
+
+
+def test_unpinned_code_and_the_build_of_torch_are_ingredients_where_there_are_any() -> None:
+    backend = misbehave.STAGE.backends["itself"]
+    step = Step("misbehave", misbehave.STAGE, "itself", backend, misbehave.MisbehaveParams(), {}, {})
+    pinned = Surroundings({"core": "lock"}, {}, {})
+    changed = Surroundings({"core": "lock"}, {}, {}, sources={"misbehave": "code"}, torch={"core": "cu128"})
+    parts = ingredients(step, {"media": "a" * 64}, pinned)
+    assert parts.keys().isdisjoint({"sources", "torch", "options"})
+    assert ingredients(step, {"media": "a" * 64}, changed) == parts | {"sources": "code", "torch": "cu128"}
+    assert "batch" not in str(parts["params"]), "a neutral parameter changes no byte"
+
+
+def test_differences_are_told_part_by_part() -> None:
+    old: dict[str, JsonValue] = {
+        "version": 1, "backend": "a", "device": "cpu", "params": {"beam_size": 5, "language": "en", "gone": True},
+        "inputs": {"audio": "a" * 64},
+    }  # fmt: skip
+    new: dict[str, JsonValue] = {
+        "version": 2, "backend": "a", "device": "cpu", "params": {"beam_size": 3, "language": "en"},
+        "inputs": {"audio": "b" * 64}, "models": {"whisper": "c" * 64}, "sources": "code",
+    }  # fmt: skip
+    assert {change.place: change.phrase for change in differences(old, new)} == {
+        "inputs.audio": "input audio changed",
+        "models.whisper": "model whisper is cccccccccccc, was nothing",
+        "params.beam_size": "parameter beam_size is 3, was 5",
+        "params.gone": "parameter gone is nothing, was True",
+        "sources": "the code is code, was nothing",
+        "version": "the stage's version is 2, was 1",
+    }
+    assert differences(old, old) == []
