@@ -6,7 +6,7 @@ import pytest
 from pydantic import JsonValue
 
 from pipeline.plan.model import Step
-from pipeline.plan.result_key import KEY_FORMAT, Surroundings, differences, ingredients, result_key, short
+from pipeline.plan.result_key import KEY_FORMAT, KeyContext, differences, ingredients, result_key, short
 from tests.fakes import misbehave
 
 
@@ -30,8 +30,8 @@ def test_a_value_is_told_in_few_letters(value: JsonValue, text: str) -> None:
 def test_unpinned_code_and_the_build_of_torch_are_ingredients_where_there_are_any() -> None:
     backend = misbehave.STAGE.backends["itself"]
     step = Step("misbehave", misbehave.STAGE, "itself", backend, misbehave.MisbehaveParams(), {}, {})
-    pinned = Surroundings({"core": "lock"}, {}, {})
-    changed = Surroundings({"core": "lock"}, {}, {}, sources={"misbehave": "code"}, torch={"core": "cu128"})
+    pinned = KeyContext({"core": "lock"}, {}, {})
+    changed = KeyContext({"core": "lock"}, {}, {}, sources={"misbehave": "code"}, torch={"core": "cu128"})
     parts = ingredients(step, {"media": "a" * 64}, pinned)
     assert parts.keys().isdisjoint({"sources", "torch", "options"})
     assert ingredients(step, {"media": "a" * 64}, changed) == parts | {"sources": "code", "torch": "cu128"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,12 +33,16 @@ def test_a_folder_of_the_user_is_no_store(tmp_path: Path, name: str, marked: boo
     assert tree(tmp_path) == before
 
 
-def test_a_folder_with_other_files_and_a_copied_store_are_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["", "manifests", "history"])
+def test_a_folder_with_other_files_and_a_copied_store_are_taken(tmp_path: Path, lost: str) -> None:
+    """Results alone, and runs alone, tell that a store was copied without its marks."""
     (tmp_path / "film.mp4").write_bytes(b"mine")
     store = ResultStore(tmp_path)
     fill(store, tmp_path / "logs", 2)
     for mark in ("lock", "observed.json", "owner.json"):
         (tmp_path / mark).unlink(missing_ok=True)
+    if lost:
+        shutil.rmtree(tmp_path / lost)
     with ResultStore(tmp_path).open_for_writing("test"):
         pass
     assert (tmp_path / "film.mp4").read_bytes() == b"mine"

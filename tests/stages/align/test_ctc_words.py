@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from shared.documents.speech import Region
 from shared.documents.transcript import Segment, Word
-from stages.align.ctc_words import WILDCARD, Token, groups_of, interpolate, place_words, tokens_of
+from stages.align.ctc_words import WILDCARD, groups_of, interpolate, place_words, tokens_of
 
 ALPHABET = {"<pad>": 0, "|": 1, **{letter: number for number, letter in enumerate(string.ascii_lowercase, start=2)}}
-SEPARATOR = Token(1, None)
 
 
 def words(*texts: str) -> list[Word]:

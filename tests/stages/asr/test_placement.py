@@ -32,7 +32,6 @@ def placed(
 # Two utterances, 8.8 s apart. The pack keeps 200 ms of the silence on each side.
 SPEECH = regions((1_000, 2_000), (10_800, 12_000))
 CUT = regions((800, 2_200), (10_600, 12_200))
-WHOLE = regions((800, 12_200))
 
 
 def test_a_segment_over_a_silence_that_was_cut_out_is_two() -> None:

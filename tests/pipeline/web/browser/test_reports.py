@@ -109,8 +109,8 @@ def test_a_report_has_the_colours_of_the_pages() -> None:
     pages = colours("pipeline/web/static/design.css", r"--([\w-]+): light-dark\((#\w+), (#\w+)\)")
     content = (ROOT / "pipeline/publishing/run_report/report.css").read_text(encoding="utf-8")
     light, dark = (dict(re.findall(r"--([\w-]+): (#\w+);", part)) for part in content.split("@media screen", 1))
-    for name, value in light.items():
-        assert (value, dark.get(name)) == pages[name], name
+    assert light
+    assert {name: (value, dark.get(name)) for name, value in light.items()} == {name: pages[name] for name in light}
 
 
 def test_a_server_shows_the_reports_and_their_times_lead_to_the_review(
