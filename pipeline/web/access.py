@@ -32,7 +32,7 @@ class Denied:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestFacts:
     """The facts that access is decided by. `path` is without the base path; names of headers are in lower case."""
 
     method: str
@@ -69,26 +69,26 @@ class Access:
         self._hosts, self._token = hosts, token
         self._failures: dict[str, deque[float]] = {}
 
-    def denial(self, asked: Asked, now_s: float) -> Denied | None:
+    def denial(self, facts: RequestFacts, now_s: float) -> Denied | None:
         """Return why a request is not let in; None if it is."""
-        host = asked.headers.get("host", "")
+        host = facts.headers.get("host", "")
         if host_name(host) not in self._hosts:
             return Denied(
                 421, "serve.host", "this server is not called by that name", "start it with `--host-name NAME`"
             )
-        if asked.method not in _HARMLESS and not _is_own(asked, host):
+        if facts.method not in _HARMLESS and not _is_own(facts, host):
             return Denied(403, "serve.origin", "a page of another site may not change anything here")
-        return self._token_denial(asked, now_s)
+        return self._token_denial(facts, now_s)
 
-    def _token_denial(self, asked: Asked, now_s: float) -> Denied | None:
-        if self._token is None or asked.path in _OPEN_PATHS or asked.path.startswith(_OPEN_FOLDER):
+    def _token_denial(self, facts: RequestFacts, now_s: float) -> Denied | None:
+        if self._token is None or facts.path in _OPEN_PATHS or facts.path.startswith(_OPEN_FOLDER):
             return None
         if len(self._failures) > _CLIENTS:
             self._failures.clear()
-        failures = self._failures.setdefault(asked.client, deque(maxlen=_FAILURES))
+        failures = self._failures.setdefault(facts.client, deque(maxlen=_FAILURES))
         if len(failures) == _FAILURES and now_s - failures[0] < _WITHIN_S:
             return Denied(429, "serve.failures", f"more than {_FAILURES} requests without the token within a minute")
-        given = _token_in(asked)
+        given = _token_in(facts)
         if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
             return None
         if given is not None:
@@ -97,24 +97,24 @@ class Access:
         return Denied(401, "serve.token", "this server asks for its token", hint)
 
 
-def _is_own(asked: Asked, host: str) -> bool:
+def _is_own(facts: RequestFacts, host: str) -> bool:
     """Tell whether no page of another site sends the request. Programs send none of the headers that browsers do."""
-    origin = asked.headers.get("origin")
+    origin = facts.headers.get("origin")
     if origin is not None:
         scheme, _, place = origin.strip().lower().partition("://")
         return scheme in {"http", "https"} and place == host.strip().lower()
-    return asked.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+    return facts.headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 
-def _token_in(asked: Asked) -> str | None:
+def _token_in(facts: RequestFacts) -> str | None:
     """Return the token of a request: from the header, from the page's cookie, or, for hooks, from the query."""
-    kind, _, value = asked.headers.get("authorization", "").partition(" ")
+    kind, _, value = facts.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and value:
         return value.strip()
-    for part in asked.headers.get("cookie", "").split(";"):
+    for part in facts.headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == COOKIE:
             return value
-    if asked.path.startswith("/hooks/"):
-        return next(iter(parse_qs(asked.query).get("token", ())), None)
+    if facts.path.startswith("/hooks/"):
+        return next(iter(parse_qs(facts.query).get("token", ())), None)
     return None

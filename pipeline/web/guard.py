@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.web.access import CLIENT, Access, Asked
+from pipeline.web.access import CLIENT, Access, RequestFacts
 from pipeline.web.refused import Refused
 from pipeline.web.replies import SAFE_HEADERS, refusal_reply
 
@@ -88,8 +88,8 @@ class Guard:
 
     def _refusal(self, scope: Scope, path: str, headers: dict[str, str]) -> Refused | None:
         query = scope["query_string"].decode("latin1")
-        asked = Asked(scope["method"], path, query, headers, _client_of(scope), scope["scheme"])
-        if denied := self._access.denial(asked, time.monotonic()):
+        facts = RequestFacts(scope["method"], path, query, headers, _client_of(scope), scope["scheme"])
+        if denied := self._access.denial(facts, time.monotonic()):
             return Refused(denied.status, denied.code, denied.message, denied.hint)
         if has_body(headers) and not path.startswith(_FORMS):
             expected = _PIECES if path.startswith(_UPLOADS) else _JSON

@@ -79,8 +79,8 @@ class JobMaker:
         except OSError as error:
             raise Refused(404, "media.missing", "the media file is not there") from error
         content = ordered.digest or f"{ordered.media}|{status.st_size}|{status.st_mtime_ns}"
-        told = json.dumps([content, dict(overrides), ordered.place], sort_keys=True)
-        same = hashlib.sha256(told.encode()).hexdigest()
+        ingredients = json.dumps([content, dict(overrides), ordered.place], sort_keys=True)
+        same = hashlib.sha256(ingredients.encode()).hexdigest()
         return NewJob(
             ordered.media, ordered.label, overrides, ordered.place, ordered.source, same, ordered.priority
         )  # fmt: skip

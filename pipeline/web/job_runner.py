@@ -27,7 +27,7 @@ TOKEN = "REEL_TOKEN"  # the variable that may hold the server's token, which the
 _ATTEMPTS = 3
 _END_LIMIT_S = 8.0  # a container gives a process 10 s to end
 _LINE_BYTES = 16 << 20
-_NOT_TOLD = {"WorkerMeasured", "CardMeasured"}  # once a second and worker, they would push the others out of the log
+_NOT_LOGGED = {"WorkerMeasured", "CardMeasured"}  # once a second and worker, they would push the others out of the log
 _STATES: Mapping[str, State] = {"done": "done", "reused": "done", "failed": "failed", "skipped": "skipped"}
 
 
@@ -60,7 +60,7 @@ class JobRunner:
         self.board = WorkBoard()
         self._changed = asyncio.Event()
         self._ended: dict[str, set[asyncio.Event]] = {}
-        self._outcome: dict[str, dict[str, Any]] = {}  # what was told of the jobs at work
+        self._outcome: dict[str, dict[str, Any]] = {}  # what is known of the jobs at work
         self._at_work: set[str] = set()
         self._suspect = False  # the job at work is one during which a child has ended before
         self._child: asyncio.subprocess.Process | None = None
@@ -71,7 +71,7 @@ class JobRunner:
     async def work(self) -> None:
         """Work on the queue until `stop`."""
         for cut_off in self.queue.recover():
-            self._tell(cut_off)
+            self._announce(cut_off)
         while not self._stopping:
             job = self.queue.next()
             if job is None:
@@ -87,13 +87,13 @@ class JobRunner:
 
     def queued(self, job: Job) -> None:
         """Tell that a job was queued or changed."""
-        self._tell(job)
+        self._announce(job)
         self._changed.set()
 
     async def cancel(self, job: Job) -> Job:
         """Cancel a job that has not ended. If it is at work, the child is ended, and the other jobs begin again."""
         ended = self.queue.end(job.id, "cancelled", work=self.board.of(job.id))
-        self._tell(ended)
+        self._announce(ended)
         if job.id in self._at_work:
             await self._end_child()
         self._changed.set()
@@ -160,7 +160,7 @@ class JobRunner:
         self._at_work.add(job.id)
         self._suspect = job.attempts > 1
         self._outcome[job.id] = {"files": []}
-        self._tell(job)
+        self._announce(job)
         line = {
             "run": job.id, "media": job.media, "overrides": job.overrides, "priority": job.priority,
             "order": job.corrections,
@@ -173,18 +173,18 @@ class JobRunner:
         assert child.stdout
         async for line in child.stdout:
             event = json.loads(line)
-            self._hear(event.pop("event"), event)
+            self._take_event(event.pop("event"), event)
         self._changed.set()
 
-    def _hear(self, kind: str, event: dict[str, Any]) -> None:
+    def _take_event(self, kind: str, event: dict[str, Any]) -> None:
         """Note what an event tells of its job, and pass it on."""
         name = event.get("job")
         outcome = self._outcome.get(name) if name else None
         if kind == "ChildFailed":
             self._failure = {key: event[key] for key in ("code", "message", "hint")}
             return
-        self.board.hear(kind, event)
-        if kind not in _NOT_TOLD:
+        self.board.note(kind, event)
+        if kind not in _NOT_LOGGED:
             self._log.add(kind, event)
         if outcome is None or name is None:
             return
@@ -201,7 +201,7 @@ class JobRunner:
         self._outcome.pop(name, None)
         work = self.board.end(name)
         if self.queue.job(name).state == "running":  # it may have been cancelled, and queued again
-            self._tell(self.queue.end(name, state, **outcome, work=work))
+            self._announce(self.queue.end(name, state, **outcome, work=work))
         self._changed.set()
 
     def _after(self, code: int) -> None:
@@ -210,7 +210,7 @@ class JobRunner:
             job = self.queue.job(name)
             if self._stopping or self._ends_child or job.has_ended:
                 if not job.has_ended:
-                    self._tell(self.queue.again(name, counts=False))
+                    self._announce(self.queue.again(name, counts=False))
             elif self._failure:
                 self._finish(name, "failed", {"error": self._failure})
             elif job.attempts >= _ATTEMPTS:
@@ -218,7 +218,7 @@ class JobRunner:
                 hint = f"its messages are in {self._plan.log}"
                 self._finish(name, "failed", {"error": {"code": "serve.child", "message": text, "hint": hint}})
             else:
-                self._tell(self.queue.again(name))
+                self._announce(self.queue.again(name))
         self._at_work.clear()
         self._outcome.clear()
         self.board.clear()
@@ -250,7 +250,7 @@ class JobRunner:
         self._changed.clear()
         return bool(done)
 
-    def _tell(self, job: Job) -> None:
+    def _announce(self, job: Job) -> None:
         self._log.add("Job", job_data(job))
         if job.has_ended:
             for event in self._ended.get(job.id, ()):

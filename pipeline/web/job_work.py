@@ -29,7 +29,7 @@ class JobWork:
         self._failures: list[dict[str, Any]] = []
         self._checked: list[dict[str, Any]] = []
 
-    def hear(self, kind: str, event: Mapping[str, Any]) -> None:
+    def note(self, kind: str, event: Mapping[str, Any]) -> None:
         """Note what an event of the job's run tells."""
         match kind:
             case "ItemStarted":
@@ -74,7 +74,7 @@ class WorkBoard:
         self._set_up: dict[str, dict[str, Any]] = {}
         self._run: str | None = None
 
-    def hear(self, kind: str, event: Mapping[str, Any]) -> None:
+    def note(self, kind: str, event: Mapping[str, Any]) -> None:
         """Note what an event tells. A notice that concerns no job concerns all of them."""
         name = event.get("job")
         match kind:
@@ -88,9 +88,9 @@ class WorkBoard:
                 self._set_up.pop(event["what"], None)
             case "Notice" if name is None:
                 for work in self._jobs.values():
-                    work.hear(kind, event)
+                    work.note(kind, event)
             case _ if name is not None:
-                self._jobs.setdefault(name, JobWork(self._run)).hear(kind, event)
+                self._jobs.setdefault(name, JobWork(self._run)).note(kind, event)
 
     def of(self, name: str) -> dict[str, Any] | None:
         """Return the progress of a job at work; None if nothing was told of it."""

@@ -26,10 +26,10 @@ class Readiness:
         """Return 200 if everything is there, else 503 with the environments and models that are missing. `models` tells
         whether those are `complete`, `fetched when needed` or `missing`, in which folder, and whether they are `local`,
         never to be fetched by this server."""
-        told = await asyncio.to_thread(self._told)
-        return json_reply(told, _OK if told["ready"] else _NOT_READY)
+        report = await asyncio.to_thread(self._report)
+        return json_reply(report, _OK if report["ready"] else _NOT_READY)
 
-    def _told(self) -> dict[str, JsonValue]:
+    def _report(self) -> dict[str, JsonValue]:
         project, installed = self._project, self._project.installed
         try:
             state = model_state(project.planner)

@@ -104,12 +104,12 @@ def run_server(project: Project, flags: Mapping[str, JsonValue], options: ServeO
         )  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each client that goes away
-        _TellingServer(config).run(sockets)
+        _AnnouncingServer(config).run(sockets)
     finally:
         queue.close()
 
 
-class _TellingServer(uvicorn.Server):  # type: ignore[misc]
+class _AnnouncingServer(uvicorn.Server):  # type: ignore[misc]
     """Server that says where it listens, once it does."""
 
     async def startup(self, sockets: object = None) -> None:

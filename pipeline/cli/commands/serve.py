@@ -21,7 +21,7 @@ from pipeline.engine.model_needs import model_state, models_of_jobs, require_on_
 from pipeline.engine.planner import Planner
 from pipeline.engine.project import open_project
 from pipeline.web.access import is_loopback
-from pipeline.web.apis.hook_payloads import told_by_variables
+from pipeline.web.apis.hook_payloads import payload_of_variables
 from pipeline.web.apis.media_servers import MediaServer
 from pipeline.workers.installation import Installation
 from shared.files import read_regular
@@ -60,7 +60,7 @@ def serve(arguments: ServeFlags) -> CommandResult:
 
 def hook(arguments: HookFlags) -> CommandResult:
     """Report the film that Sonarr or Radarr has imported to the server, by the variables that they set for a script."""
-    message = told_by_variables(os.environ)
+    message = payload_of_variables(os.environ)
     if message is None:
         raise UsageError(
             "hook.variables", "there is no variable of Sonarr or Radarr, which set some for their custom scripts",

@@ -91,13 +91,13 @@ class AsrApi:
             if raw and (file.size or 0) > _HEARD_BYTES:
                 beginning = io.BytesIO(await file.read(_HEARD_BYTES))
                 await file.seek(0)
-                language, probability = await self._heard(beginning, label, wanted)
+                language, probability = await self._language_of_samples(beginning, label, wanted)
             if language == UNDETERMINED:
                 job = await submit(self._service, file, label, wanted, samples=raw, source="asr")
                 language, probability = await self._language(job)
         return json_reply(_detected(language, probability))
 
-    async def _heard(self, samples: BinaryIO, label: str, wanted: Wanted) -> tuple[str, float]:
+    async def _language_of_samples(self, samples: BinaryIO, label: str, wanted: Wanted) -> tuple[str, float]:
         job = await submit(self._service, UploadFile(samples), label, wanted, samples=True, source="asr")
         return await self._language(job)
 

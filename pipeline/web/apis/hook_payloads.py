@@ -14,7 +14,7 @@ _Data = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
+class Notification:
     """The meaning of a payload: a test, something that is not of interest, or new films. These are told by their
     `paths`, as the sender sees them, or by an `item` that its own server knows the path of."""
 
@@ -23,16 +23,16 @@ class Told:
     item: str = ""
 
 
-_TEST, _OTHER = Told("test"), Told("other")
+_TEST, _OTHER = Notification("test"), Notification("other")
 
 
-def read_payload(sender: str, data: _Data) -> Told | None:
+def read_payload(sender: str, data: _Data) -> Notification | None:
     """Return what a payload tells; None for a sender that is not known."""
     read = _READERS.get(sender)
     return read(data) if read else None
 
 
-def told_by_variables(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+def payload_of_variables(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
     """Return the sender and the payload that the variables of a custom script stand for: those of Sonarr or Radarr, in
     any case. None where there are none."""
     named = {name.lower(): value for name, value in environ.items()}
@@ -47,13 +47,13 @@ def told_by_variables(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]] 
     return None
 
 
-def _plex(data: _Data) -> Told:
+def _plex(data: _Data) -> Notification:
     if data.get("event") != "library.new":
         return _OTHER
     return _by_item(_part(data, "Metadata").get("ratingKey"))
 
 
-def _jellyfin(data: _Data) -> Told:
+def _jellyfin(data: _Data) -> Notification:
     kind = data.get("NotificationType")
     if kind != "ItemAdded":
         return _TEST if kind in {"Test", "GenericUpdateNotification"} else _OTHER
@@ -61,27 +61,27 @@ def _jellyfin(data: _Data) -> Told:
     return _by_paths([path]) if isinstance(path, str) else _by_item(data.get("ItemId"))
 
 
-def _emby(data: _Data) -> Told:
+def _emby(data: _Data) -> Notification:
     if data.get("Event") == "system.notificationtest":
         return _TEST
     return _by_paths([_part(data, "Item").get("Path")]) if data.get("Event") == "library.new" else _OTHER
 
 
-def _tautulli(data: _Data) -> Told:
+def _tautulli(data: _Data) -> Notification:
     if data.get("event") == "test":
         return _TEST
     return _by_paths([data.get("file")]) if data.get("event") == "added" else _OTHER
 
 
-def _sonarr(data: _Data) -> Told:
+def _sonarr(data: _Data) -> Notification:
     return _arr(data, "episodeFile", "series", "path")
 
 
-def _radarr(data: _Data) -> Told:
+def _radarr(data: _Data) -> Notification:
     return _arr(data, "movieFile", "movie", "folderPath")
 
 
-def _arr(data: _Data, file: str, owner: str, folder: str) -> Told:
+def _arr(data: _Data, file: str, owner: str, folder: str) -> Notification:
     """Read a payload of Sonarr or Radarr. `EpisodeImported` comes as `Download` too, so that one is enough."""
     if data.get("eventType") != "Download":
         return _TEST if data.get("eventType") == "Test" else _OTHER
@@ -96,15 +96,15 @@ def _path_of(file: _Data, folder: object) -> object:
     return file.get("path") or whole
 
 
-def _by_paths(paths: Iterator[object] | list[object]) -> Told:
+def _by_paths(paths: Iterator[object] | list[object]) -> Notification:
     found = tuple(path for path in paths if isinstance(path, str) and path)
-    return Told("new", found) if found else _OTHER
+    return Notification("new", found) if found else _OTHER
 
 
-def _by_item(item: object) -> Told:
+def _by_item(item: object) -> Notification:
     """Return what is told by an id, which goes into an address: letters, digits and hyphens only."""
     text = str(item or "")
-    return Told("new", item=text) if text.replace("-", "").isalnum() and text.isascii() else _OTHER
+    return Notification("new", item=text) if text.replace("-", "").isalnum() and text.isascii() else _OTHER
 
 
 def _part(data: _Data, name: str) -> _Data:
@@ -112,7 +112,7 @@ def _part(data: _Data, name: str) -> _Data:
     return part if isinstance(part, dict) else {}
 
 
-_READERS: Mapping[str, Callable[[_Data], Told]] = {
+_READERS: Mapping[str, Callable[[_Data], Notification]] = {
     "plex": _plex, "jellyfin": _jellyfin, "emby": _emby, "tautulli": _tautulli, "sonarr": _sonarr, "radarr": _radarr,
 }  # fmt: skip
 SENDERS = tuple(_READERS)

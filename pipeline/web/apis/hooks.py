@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pipeline.web.apis.bodies import json_body, json_object
-from pipeline.web.apis.hook_payloads import SENDERS, Told, read_payload
+from pipeline.web.apis.hook_payloads import SENDERS, Notification, read_payload
 from pipeline.web.apis.media_servers import MediaServer, paths_of, refresh
 from pipeline.web.job_maker import Ordered
 from pipeline.web.job_queue import Job
@@ -38,29 +38,29 @@ class HooksApi:
     async def take(self, request: Request) -> Response:
         """Queue the films that a message tells of: 202 with their jobs; 200 for a test and for what is not new."""
         sender = request.path_params["sender"]
-        told = read_payload(sender, await _payload(request))
-        if told is None:
+        notification = read_payload(sender, await _payload(request))
+        if notification is None:
             raise Refused(404, "serve.hook", f"there is no such hook; there are {', '.join(SENDERS)}")
-        if told.kind != "new":
-            return json_reply({"taken": False, "kind": told.kind})
-        if told.item:
-            return self._look_up(sender, told)
-        jobs, problems = self._submit_all(told.paths, sender)
+        if notification.kind != "new":
+            return json_reply({"taken": False, "kind": notification.kind})
+        if notification.item:
+            return self._look_up(sender, notification)
+        jobs, problems = self._submit_all(notification.paths, sender)
         if not jobs:
             raise problems[0]
         skipped = {"skipped": [problem.message for problem in problems]} if problems else {}
         return json_reply({"taken": True, "jobs": [job.id for job in jobs], **skipped}, 202)
 
-    def _look_up(self, sender: str, told: Told) -> Response:
+    def _look_up(self, sender: str, notification: Notification) -> Response:
         """Ask the sender's own server for the path, which may take a while."""
         server = self._servers.get(sender)
         if server is None:
             hint = f"start reel with `--media-server {sender}=URL`"
             raise Refused(422, "serve.media-server", "the message has no path, and no server to ask is known", hint)
-        task = asyncio.create_task(self._find_and_submit(server, told.item))
+        task = asyncio.create_task(self._find_and_submit(server, notification.item))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
-        return json_reply({"taken": True, "item": told.item}, 202)
+        return json_reply({"taken": True, "item": notification.item}, 202)
 
     async def _find_and_submit(self, server: MediaServer, item: str) -> None:
         paths = await asyncio.to_thread(paths_of, server, item)
@@ -85,7 +85,7 @@ class HooksApi:
         return jobs, refusals
 
     def _submit(self, path: str, sender: str) -> Job:
-        """Queue a film. The same version of a file is taken once, however often it is told of."""
+        """Queue a film. The same version of a file is taken once, however often messages name it."""
         service = self._service
         media = service.roots.find(path)
         overrides = service.maker.overrides({})

@@ -44,7 +44,7 @@ _UNREAD = "0" * 64  # in the place of a digest that is not known
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _PlanRequest:
     """Request for a plan: settings by dotted names, and a file, if it is chosen yet."""
 
     overrides: dict[str, JsonValue]
@@ -112,23 +112,23 @@ class OfferApi:
         """Return what a job would do and why, and what it would set up first. Without a file, of a file in general."""
         body = await json_body(request)
         has_file = body.get("path") is not None or body.get("upload") is not None
-        asked = _Asked(self._own.overrides(body), self._own.ordered(body) if has_file else None)
-        return json_reply(await asyncio.to_thread(self._plan, asked))
+        wanted = _PlanRequest(self._own.overrides(body), self._own.ordered(body) if has_file else None)
+        return json_reply(await asyncio.to_thread(self._plan, wanted))
 
-    def _plan(self, asked: _Asked) -> dict[str, Any]:
+    def _plan(self, wanted: _PlanRequest) -> dict[str, Any]:
         project = open_project(self._project.settings)  # as it is now: models may have come meanwhile
         key_context = project.key_context()
         try:
-            planner = project.planner.with_overrides(asked.overrides)
-            if asked.ordered is None:
+            planner = project.planner.with_overrides(wanted.overrides)
+            if wanted.ordered is None:
                 previews = [StepPreview(step, "new", "") for step in planner.plan().steps]
             else:
-                request = MediaRequest(asked.ordered.media, asked.overrides)
+                request = MediaRequest(wanted.ordered.media, wanted.overrides)
                 admission = Admission(
                     project.planner, project.records(), key_context, project.folders.output,
                     BatchMedia([request.media]),
                 )  # fmt: skip
-                previews = _previews(project, admission, request, asked.ordered.digest)
+                previews = _previews(project, admission, request, wanted.ordered.digest)
         except (ReelError, OSError) as error:
             raise (
                 Refused.by(error)

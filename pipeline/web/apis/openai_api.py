@@ -34,7 +34,7 @@ _AUDIO = "/v1/audio"
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Options:
     """The wishes of a form, besides its file. `ignored` are fields that have no effect here."""
 
     wanted: Wanted
@@ -85,44 +85,44 @@ class OpenAiApi:
     async def _answer(self, request: Request, *, translate: bool) -> Response:
         before = self._service.events.newest_id
         async with request.form(max_files=1, max_fields=100) as form:
-            asked = self._asked(form, translate)
+            options = self._options(form, translate)
             file = file_in(form, "file")
             job = await submit(
-                self._service, file, file.filename or "audio", asked.wanted, samples=False, source="openai"
+                self._service, file, file.filename or "audio", options.wanted, samples=False, source="openai"
             )  # fmt: skip
         headers = {"reel-job": job.id, "cache-control": "no-store"}
-        if asked.ignored:
-            headers["reel-ignored"] = ", ".join(asked.ignored)
-        if asked.stream:
+        if options.ignored:
+            headers["reel-ignored"] = ", ".join(options.ignored)
+        if options.stream:
             headers["x-accel-buffering"] = "no"
-            stream = self._stream(job, asked, before)
+            stream = self._stream(job, options, before)
             return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
         ended = await self._service.runner.ended(job.id)
-        return await asyncio.to_thread(_reply, ended, asked, headers)
+        return await asyncio.to_thread(_reply, ended, options, headers)
 
-    async def _stream(self, job: Job, asked: _Asked, before: str) -> AsyncIterator[str]:
+    async def _stream(self, job: Job, options: _Options, before: str) -> AsyncIterator[str]:
         """Yield the events of a stream: text as it is heard, and at the end what is left of the final one."""
-        diarized = asked.form == "diarized_json"
+        diarized = options.form == "diarized_json"
         # A job that others began has been heard in part already.
-        live = job.state == "queued" and not (diarized or asked.wanted.translate)
-        told = ""
+        live = job.state == "queued" and not (diarized or options.wanted.translate)
+        sent = ""
         try:
-            async for text in self._heard(job, before):
+            async for text in self._live_text(job, before):
                 if text is None:
                     yield ": ping\n\n"
                 elif live and text:
-                    delta = f" {text}" if told else text
-                    told += delta
+                    delta = f" {text}" if sent else text
+                    sent += delta
                     yield as_sse({"type": "transcript.text.delta", "delta": delta})
             ended = self._service.runner.queue.job(job.id)
-            answer = await asyncio.to_thread(answer_of, ended, asked.wanted.target)
-            for event in stream_events(answer, diarized=diarized, told=told):
+            answer = await asyncio.to_thread(answer_of, ended, options.wanted.target)
+            for event in stream_events(answer, diarized=diarized, sent=sent):
                 yield as_sse(event)
         except Refused as refused:
             error = {"message": refused.message, "type": "server_error", "code": refused.code, "param": None}
             yield as_sse({"type": "error", "error": error})
 
-    async def _heard(self, job: Job, before: str) -> AsyncIterator[str | None]:
+    async def _live_text(self, job: Job, before: str) -> AsyncIterator[str | None]:
         """Yield what a job hears, from the event `before` on, until it has ended; None where nothing comes for long, so
         that a comment keeps the connection open."""
         queue = self._service.runner.queue
@@ -136,7 +136,7 @@ class OpenAiApi:
             if (event is None or event.kind in {"Job", "reset"}) and queue.job(job.id).has_ended:
                 return
 
-    def _asked(self, form: FormData, translate: bool) -> _Asked:
+    def _options(self, form: FormData, translate: bool) -> _Options:
         """Return what a form asks for. Raises `Refused`."""
         model = _text(form, "model")
         if not model:
@@ -157,7 +157,7 @@ class OpenAiApi:
         temperature = _text(form, "temperature") or "0"
         ignored = [] if temperature.strip("0.") == "" else ["temperature"]
         ignored += [name for name in ("include", "chunking_strategy") if _texts(form, name)]
-        return _Asked(
+        return _Options(
             Wanted(kind, translate, settings), kind, _granularities(form, kind),
             _text(form, "stream").lower() in {"true", "1"} and kind not in {"srt", "vtt"}, tuple(ignored),
         )  # fmt: skip
@@ -173,26 +173,26 @@ class OpenAiApi:
         return model
 
 
-def _reply(job: Job, asked: _Asked, headers: dict[str, str]) -> Response:
+def _reply(job: Job, options: _Options, headers: dict[str, str]) -> Response:
     """Return the answer to a request whose job has ended. Reads the disk."""
     try:
-        if asked.form in {"srt", "vtt"}:
-            text = subtitles_of(job, asked.form, asked.wanted.target)
-            kind = "text/vtt" if asked.form == "vtt" else "text/plain"
+        if options.form in {"srt", "vtt"}:
+            text = subtitles_of(job, options.form, options.wanted.target)
+            kind = "text/vtt" if options.form == "vtt" else "text/plain"
             return Response(text, 200, headers, media_type=f"{kind}; charset=utf-8")
-        answer = answer_of(job, asked.wanted.target)
+        answer = answer_of(job, options.wanted.target)
     except Refused as refused:
         return refusal_reply(_AUDIO, refused)
-    if asked.form == "text":
+    if options.form == "text":
         return Response(f"{answer.text}\n", 200, headers, media_type="text/plain; charset=utf-8")
-    return json_reply(_document(answer, asked), 200, headers)
+    return json_reply(_document(answer, options), 200, headers)
 
 
-def _document(answer: Answer, asked: _Asked) -> object:
-    if asked.form == "verbose_json":
-        return verbose_json(answer, asked.task, asked.granularities)
-    if asked.form == "diarized_json":
-        return diarized_json(answer, asked.task)
+def _document(answer: Answer, options: _Options) -> object:
+    if options.form == "verbose_json":
+        return verbose_json(answer, options.task, options.granularities)
+    if options.form == "diarized_json":
+        return diarized_json(answer, options.task)
     return plain_json(answer)
 
 

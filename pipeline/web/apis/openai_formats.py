@@ -58,12 +58,12 @@ def diarized_segments(answer: Answer) -> Iterator[Data]:
         }  # fmt: skip
 
 
-def stream_events(answer: Answer, *, diarized: bool, told: str = "") -> Iterator[Data]:
-    """Yield the events of a stream, without those for the text that was `told` already."""
+def stream_events(answer: Answer, *, diarized: bool, sent: str = "") -> Iterator[Data]:
+    """Yield the events of a stream, without those for the text that was `sent` already."""
     if diarized:
         yield from diarized_segments(answer)
-    elif answer.text.startswith(told):
-        rest = answer.text[len(told) :]
+    elif answer.text.startswith(sent):
+        rest = answer.text[len(sent) :]
         yield from ({"type": "transcript.text.delta", "delta": piece} for piece in _pieces(rest))
     done = {"type": "transcript.text.done", "text": answer.text, "usage": usage(answer)}
     segments = [

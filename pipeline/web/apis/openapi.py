@@ -132,15 +132,15 @@ def _operation(route: Route, method: str) -> _Data:
         for one in _PATH_PARAMETER.findall(route.path)
     ]
     parameters += [{"name": one, "in": "query", "schema": schema} for one, schema in _QUERIES.get(name, {}).items()]
-    told = inspect.getdoc(route.endpoint) or ""
+    doc = inspect.getdoc(route.endpoint) or ""
     success = _ANSWERS_WITH_JOB.get(name, "200")
     answer: _Data = {"description": "the answer"}
     if name in _ANSWERS_WITH_JOB:
         answer["content"] = {"application/json": {"schema": {"$ref": "#/components/schemas/Job"}}}
     refusal = {"description": "a refusal", "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
     return {
-        "operationId": method + re.sub("[^0-9a-z]+", "_", route.path), "description": told,
-        "summary": told.partition("\n")[0],
+        "operationId": method + re.sub("[^0-9a-z]+", "_", route.path), "description": doc,
+        "summary": doc.partition("\n")[0],
         "tags": [name.partition(".")[0]], "parameters": parameters,
         **({"requestBody": _BODIES[name]} if name in _BODIES else {}),
         "responses": {success: answer, "default": refusal},

@@ -141,7 +141,7 @@ class ReviewApi:
             return made
 
         if saved := draft.journal.saved_as(batch):
-            return json_reply({**_state(draft), "batch_rev": saved.number, **_told(saved)})
+            return json_reply({**_state(draft), "batch_rev": saved.number, **_turned_back(saved)})
         return await self._change(request, draft, step)
 
     async def _change(self, request: Request, draft: OpenDraft, change: Callable[[int], Revision]) -> Response:
@@ -162,7 +162,7 @@ class ReviewApi:
                 422, "review.conflict", str(conflict), "read the document again",
                 more={"id": conflict.operation.id, "now": now},
             ) from conflict  # fmt: skip
-        return json_reply({**_state(draft), "batch_rev": made.number, **_told(made)})
+        return json_reply({**_state(draft), "batch_rev": made.number, **_turned_back(made)})
 
     async def _draft(self, request: Request) -> OpenDraft:
         return await asyncio.to_thread(self._reviews.draft, name_of(request))
@@ -180,7 +180,7 @@ class ReviewApi:
             picture=picture_of(info, "" if film else obstacle), has_proxy=reviews.proxy(base) is not None,
             sound_bytes=sound.stat().st_size if sound and sound.is_file() else None,
             glossary=(path.name, glossary) if path and glossary is not None else None,
-            apply=self._apply_state(draft), newer=reviews.is_newer(draft),
+            apply=self._apply_state(draft), newer=draft.revision > 0 and reviews.is_newer(draft),
         )  # fmt: skip
         known = self._documents.get(name)
         if known is None or known[0] != (draft.etag, around):
@@ -232,10 +232,10 @@ def known_revision(request: Request, draft: OpenDraft) -> int:
 
 def stale_revision(draft: OpenDraft, missed: Sequence[Revision] | None) -> Refused:
     """Return the refusal of a change that was made for another state of the draft."""
-    told = None if missed is None else [one.model_dump(mode="json") for one in missed]
+    revisions = None if missed is None else [one.model_dump(mode="json") for one in missed]
     text = "the draft has changed since" if missed is not None else "the files were made again since"
     hint = "apply the missed revisions" if missed is not None else "read the document again"
-    return Refused(412, "review.stale", text, hint, more={**_state(draft), "missed": told})
+    return Refused(412, "review.stale", text, hint, more={**_state(draft), "missed": revisions})
 
 
 def _state(draft: OpenDraft) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _state(draft: OpenDraft) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _told(made: Revision) -> dict[str, Any]:
+def _turned_back(made: Revision) -> dict[str, Any]:
     if made.undoes is None and made.redoes is None:
         return {}
     operations = [one.model_dump(mode="json") for one in made.operations]

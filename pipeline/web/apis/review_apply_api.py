@@ -21,7 +21,7 @@ from pipeline.web.replies import json_reply
 from pipeline.web.review.applying import WINNERS, apply_draft, drop_order
 from pipeline.web.review.changes import Change, changes
 from pipeline.web.review.drafts import Applying, DraftNote, OpenDraft
-from pipeline.web.review.glossary_line import told_term, write_term
+from pipeline.web.review.glossary_line import line_for, write_term
 from pipeline.web.review.review_base import ReviewBase, ReviewTrack
 from pipeline.web.service import Service
 from shared.documents.base import DocumentError
@@ -107,7 +107,7 @@ class ReviewApplyApi:
             raise Refused(409, "review.no-glossary", "the run had no glossary", hint)
         is_confirmed = body.get("confirm") is True
         try:
-            line = await asyncio.to_thread(write_term if is_confirmed else told_term, path, term)
+            line = await asyncio.to_thread(write_term if is_confirmed else line_for, path, term)
         except BadInput as error:
             raise Refused.by(error, 409 if error.code == "glossary.known" else 422) from error
         return json_reply({"file": str(path), "line": line, "written": is_confirmed})

@@ -72,13 +72,13 @@ def _job(base: ReviewBase, record: Job, order: EditOrder, path: Path, store: Res
     That includes its glossary as it was: a term that was added since would have all of the film recognised again.
     """
     media, folder = Path(base.media), Path(base.folder)
-    told = record.settings or {"to": _targets(record)}
-    if glossary := told.get("glossary"):
+    settings = record.settings or {"to": _targets(record)}
+    if glossary := settings.get("glossary"):
         order = order.model_copy(update={"settings": {"glossary": glossary}})
-        told = {**told, "glossary": str(_glossary_then(record, store) or glossary)}
+        settings = {**settings, "glossary": str(_glossary_then(record, store) or glossary)}
     path.parent.mkdir(parents=True, exist_ok=True)
     order.write(path)
-    overrides: dict[str, JsonValue] = {**told, "recipe": record.recipe, "profile": record.profile}
+    overrides: dict[str, JsonValue] = {**settings, "recipe": record.recipe, "profile": record.profile}
     place = "beside" if is_job_folder(folder) else str(folder.parent)
     same = hashlib.sha256(f"{folder}|{order.as_text()}".encode()).hexdigest()
     return NewJob(media, media.name, overrides, place, _SOURCE, same, _PRIORITY, path)
@@ -150,9 +150,9 @@ def _changed_on_disk(draft: OpenDraft, changed: Sequence[Changed], record: Job, 
                 for name in changed_items(start, now) if track is None or track_of(name) == track
             ],
         })  # fmt: skip
-    told = ", ".join(one.path.name for one in changed)
+    names = ", ".join(one.path.name for one in changed)
     return Refused(
-        409, "review.changed-on-disk", f"edited since it was published: {told}",
+        409, "review.changed-on-disk", f"edited since it was published: {names}",
         "send `on_disk`: `page` or `file` says whose text wins where both changed the same place",
         more={"files": files},
     )  # fmt: skip

@@ -82,15 +82,15 @@ def _source(draft: OpenDraft, now: Draft) -> str | None:
             changed += [cue for name in differ for cue in (was.get(name), cues.get(name)) if cue]
     if not changed:
         return draft.base.transcript
-    told = Transcript.read(draft.content(draft.base.transcript))
-    there = [one for one in told.segments if not any(_meet(one, cue) for cue in changed)]
-    lost = [one for one in told.segments if any(_meet(one, cue) for cue in changed)]
+    transcript = Transcript.read(draft.content(draft.base.transcript))
+    there = [one for one in transcript.segments if not any(_meet(one, cue) for cue in changed)]
+    lost = [one for one in transcript.segments if any(_meet(one, cue) for cue in changed)]
     shown = [cue for track in draft.base.tracks if track.spoken for _, cue in cues_of(now, track.id)]
     shown = [cue for cue in shown if any(_meet(one, cue) for one in lost)]
     made = [Segment(id=0, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms) for cue in shown]
     ordered = sorted([*there, *made], key=lambda one: (one.start_ms, one.end_ms))
     numbered = tuple(one.model_copy(update={"id": number}) for number, one in enumerate(ordered))
-    return _kept(draft, told.model_copy(update={"segments": numbered}))
+    return _kept(draft, transcript.model_copy(update={"segments": numbered}))
 
 
 def _lines(cue: Cue | None) -> tuple[str, ...]:
@@ -116,18 +116,18 @@ def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str,
 
 def _segments(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> Transcript:
     """Return the corrected transcript."""
-    told, named = Transcript.read(draft.content(track.sheet)), _with_names(draft, names)
+    transcript, named = Transcript.read(draft.content(track.sheet)), _with_names(draft, names)
     segments: list[Segment] = []
     for place, (name, cue) in enumerate(cues_of(now, track.id)):
         number = name.partition("/")[2]
-        old = int(number) if number.isdecimal() and int(number) < len(told.segments) else None
+        old = int(number) if number.isdecimal() and int(number) < len(transcript.segments) else None
         if old is None:
-            new = Segment(id=len(told.segments) + place, text="", start_ms=cue.start_ms, end_ms=cue.end_ms)
+            new = Segment(id=len(transcript.segments) + place, text="", start_ms=cue.start_ms, end_ms=cue.end_ms)
             segments.append(_corrected(new, new, cue, names))
-        elif cue == cue_of(told.segments[old]):
+        elif cue == cue_of(transcript.segments[old]):
             segments.append(named.segments[old])
         else:
-            segments.append(_corrected(told.segments[old], named.segments[old], cue, names))
+            segments.append(_corrected(transcript.segments[old], named.segments[old], cue, names))
     return named.model_copy(update={"segments": tuple(segments)})
 
 
@@ -159,15 +159,15 @@ def _spread(text: str, start_ms: int, end_ms: int) -> list[Word]:
 def _with_names(draft: OpenDraft, names: Mapping[str, str]) -> Transcript:
     """Return the transcript with other names of speakers."""
     assert draft.base.transcript
-    told = Transcript.read(draft.content(draft.base.transcript))
+    transcript = Transcript.read(draft.content(draft.base.transcript))
     segments = [
         segment.model_copy(update={
             "speaker": _name(segment.speaker, names),
             "words": tuple(word.model_copy(update={"speaker": _name(word.speaker, names)}) for word in segment.words),
         })
-        for segment in told.segments
+        for segment in transcript.segments
     ]  # fmt: skip
-    return told.model_copy(update={"segments": tuple(segments)})
+    return transcript.model_copy(update={"segments": tuple(segments)})
 
 
 def _name(label: str | None, names: Mapping[str, str]) -> str | None:

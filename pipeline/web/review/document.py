@@ -66,11 +66,11 @@ class _Contents:
 
 def document(draft: OpenDraft, around: Surroundings) -> _Data:
     """Return the document as JSON. Reads the contents."""
-    base, given = draft.base, _read(draft)
+    base, contents = draft.base, _read(draft)
     revisions = draft.journal.revisions
     undo, redo = to_undo(revisions), to_redo(revisions)
-    words = given.words
-    duration_ms = given.transcript.duration_ms if given.transcript else 0
+    words = contents.words
+    duration_ms = contents.transcript.duration_ms if contents.transcript else 0
     return {
         "id": base.id, "name": Path(base.media).name, "media": base.media, "folder": base.folder,
         "recipe": base.recipe, "profile": base.profile, "base": base.digest, "rev": draft.revision,
@@ -82,15 +82,15 @@ def document(draft: OpenDraft, around: Surroundings) -> _Data:
              "files": [Path(name).name for name in one.files], "limits": one.limits}
             for one in base.tracks
         ],
-        **_cues(draft, given, words),
+        **_cues(draft, contents, words),
         "words": [
             [one.text, one.start_ms, one.end_ms, round(one.probability, 3), one.joined, one.speaker] for one in words
         ],
-        "segments": [[one.id, one.start_ms, one.end_ms, one.text, one.speaker] for one in given.segments],
-        "speakers": _speakers(draft, given),
-        "shots": list(given.shots.changes_ms) if given.shots else [],
-        "removed": [one.model_dump(mode="json") for one in given.removed.removals] if given.removed else [],
-        "doubts": _doubts(draft, given, words, around.glossary[1] if around.glossary else None),
+        "segments": [[one.id, one.start_ms, one.end_ms, one.text, one.speaker] for one in contents.segments],
+        "speakers": _speakers(draft, contents),
+        "shots": list(contents.shots.changes_ms) if contents.shots else [],
+        "removed": [one.model_dump(mode="json") for one in contents.removed.removals] if contents.removed else [],
+        "doubts": _doubts(draft, contents, words, around.glossary[1] if around.glossary else None),
         "sound": _sound(base.speech, around.sound_bytes),
         "peaks": {"href": "peaks", "type": "application/octet-stream"} if around.sound_bytes is not None else None,
         "picture": _picture(around.picture, around.has_proxy),
@@ -115,21 +115,22 @@ def _one(kind: type[_Document], draft: OpenDraft, digest: str | None) -> _Docume
     return kind.read(draft.content(digest)) if digest else None
 
 
-def _cues(draft: OpenDraft, given: _Contents, words: Sequence[Word]) -> _Data:
+def _cues(draft: OpenDraft, contents: _Contents, words: Sequence[Word]) -> _Data:
     """Return the cues of the draft, and those of the published sheets that it took away."""
     now, found, gone = draft.journal.draft, list[_Data](), list[_Data]()
     word_rows = _Rows([((one.start_ms + one.end_ms) // 2,) * 2 for one in words])  # a word belongs to one cue
-    segment_rows = _Rows([(one.start_ms, one.end_ms) for one in given.segments])
+    segment_rows = _Rows([(one.start_ms, one.end_ms) for one in contents.segments])
     for track in draft.base.tracks:
-        was = {f"{track.id}/{number}": cue for number, cue in enumerate(given.sheets[track.id].cues)}
-        over, changed = _over(given.reports.get(track.id), track.id)
+        was = {f"{track.id}/{number}": cue for number, cue in enumerate(contents.sheets[track.id].cues)}
+        over, changed = _over(contents.reports.get(track.id), track.id)
         for name, cue in cues_of(now, track.id):
             times = cue.spoken or cue
+            first, end = segment_rows.inside(cue.start_ms, cue.end_ms)
             is_same = was.get(name) == cue
             found.append({
                 "id": name, "track": track.id, "cue": _data(cue),
                 "words": word_rows.inside(times.start_ms, times.end_ms) if track.spoken else None,
-                "segments": [given.segments[row].id for row in range(*segment_rows.inside(cue.start_ms, cue.end_ms))],
+                "segments": [segment.id for segment in contents.segments[first:end]],
                 "over": over.get(name, []) if is_same else [],
                 "was": None if is_same else _data(was[name]) if name in was else False,
                 "source_changed": changed.get(name),
@@ -178,12 +179,12 @@ def _over(report: QualityReport | None, track: str) -> tuple[dict[str, list[_Dat
     return over, changed
 
 
-def _speakers(draft: OpenDraft, given: _Contents) -> list[_Data]:
+def _speakers(draft: OpenDraft, contents: _Contents) -> list[_Data]:
     turns: dict[str, list[tuple[int, int]]] = {}
-    for turn in given.turns:
+    for turn in contents.turns:
         turns.setdefault(turn.speaker, []).append((turn.start_ms, turn.end_ms))
     names = names_of(draft.journal.draft)
-    labels = [*(labels_of(given.transcript) if given.transcript else ()), *names, *turns]
+    labels = [*(labels_of(contents.transcript) if contents.transcript else ()), *names, *turns]
     return [
         {"id": label, "name": names.get(label, label), "turns": turns.get("_".join(label.split()), [])}
         for label in dict.fromkeys(labels)
@@ -191,19 +192,19 @@ def _speakers(draft: OpenDraft, given: _Contents) -> list[_Data]:
     ]
 
 
-def _doubts(draft: OpenDraft, given: _Contents, words: Sequence[Word], glossary: Glossary | None) -> list[_Data]:
+def _doubts(draft: OpenDraft, contents: _Contents, words: Sequence[Word], glossary: Glossary | None) -> list[_Data]:
     """Return the doubts about what was published, each with the cues and words that it is about."""
-    subtitles = [Subtitles(sheet, given.reports.get(name)) for name, sheet in given.sheets.items()]
-    removals = given.removed.removals if given.removed else ()
+    subtitles = [Subtitles(sheet, contents.reports.get(name)) for name, sheet in contents.sheets.items()]
+    removals = contents.removed.removals if contents.removed else ()
     spoken = [
         (f"{track.id}/{number}", cue)
         for track in draft.base.tracks if track.spoken
-        for number, cue in enumerate(given.sheets[track.id].cues)
+        for number, cue in enumerate(contents.sheets[track.id].cues)
     ]  # fmt: skip
     rows, cues = _Rows([(one.start_ms, one.end_ms) for one in words]), _Rows([_times(cue) for _, cue in spoken])
     tracks = {one.language: one.id for one in reversed(draft.base.tracks)}
     now, found = draft.journal.draft, list[_Data]()
-    for one in find_doubts(given.transcript, subtitles, removals, glossary):
+    for one in find_doubts(contents.transcript, subtitles, removals, glossary):
         name = _doubt_id(one)
         of_cue = one.number is not None and one.language in tracks
         places = [f"{tracks[str(one.language)]}/{(one.number or 1) - 1}"] if of_cue else [
@@ -219,9 +220,9 @@ def _doubts(draft: OpenDraft, given: _Contents, words: Sequence[Word], glossary:
     return found
 
 
-def _doubt_id(one: Doubt) -> str:
-    told = f"{one.kind}|{one.language}|{one.start_ms}|{one.text}|{one.why}"
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
+def _doubt_id(doubt: Doubt) -> str:
+    content = f"{doubt.kind}|{doubt.language}|{doubt.start_ms}|{doubt.text}|{doubt.why}"
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:_ID_DIGITS]
 
 
 def _sound(digest: str | None, size: int | None) -> _Data | None:
@@ -235,5 +236,5 @@ def _picture(one: Picture, has_proxy: bool) -> _Data:
     return {**asdict(one), "href": href, "codecs": None, "stills": stills, "proxy": proxy}
 
 
-def _glossary(given: tuple[str, Glossary] | None) -> _Data | None:
-    return {"name": given[0], "terms": [term.source for term in given[1].terms]} if given else None
+def _glossary(named: tuple[str, Glossary] | None) -> _Data | None:
+    return {"name": named[0], "terms": [term.source for term in named[1].terms]} if named else None

@@ -253,8 +253,12 @@ def start_of(base: ReviewBase, content: Callable[[str], Path]) -> dict[str, Item
 
 def labels_of(transcript: Transcript) -> list[str]:
     """Return the speakers of a transcript by first appearance."""
-    told = (who for one in transcript.segments for who in (one.speaker, *(word.speaker for word in one.words)))
-    return [name for name in dict.fromkeys(told) if name]
+    labels = (
+        label
+        for segment in transcript.segments
+        for label in (segment.speaker, *(word.speaker for word in segment.words))
+    )
+    return [label for label in dict.fromkeys(labels) if label]
 
 
 def names_of(draft: Draft) -> Mapping[str, str]:

@@ -44,7 +44,7 @@ def with_term(content: bytes, name: str, term: Term) -> tuple[bytes, str]:
     return made, line
 
 
-def told_term(path: Path, term: Term) -> str:
+def line_for(path: Path, term: Term) -> str:
     """Return the line that `write_term` would add. Raises `BadInput`."""
     try:
         return with_term(path.read_bytes(), path.name, term)[1]

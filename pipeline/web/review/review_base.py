@@ -63,8 +63,8 @@ class ReviewTrack(Frozen):
         """Return a content of the track as cues. Raises `DocumentError`, `OSError`."""
         if self.kind != TRANSCRIPT:
             return CueSheet.read(path)
-        told = Transcript.read(path)
-        return CueSheet(language=told.language, cues=tuple(map(cue_of, told.segments)))
+        transcript = Transcript.read(path)
+        return CueSheet(language=transcript.language, cues=tuple(map(cue_of, transcript.segments)))
 
 
 class ReviewBase(Document):
@@ -95,8 +95,8 @@ class ReviewBase(Document):
     @property
     def digest(self) -> str:
         """Return the name of these contents, which a changed content changes."""
-        told = [*(track.sheet for track in self.tracks), self.transcript or ""]
-        return hashlib.sha256(" ".join(told).encode()).hexdigest()[:_BASE_DIGITS]
+        digests = [*(track.sheet for track in self.tracks), self.transcript or ""]
+        return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:_BASE_DIGITS]
 
     @property
     def kept(self) -> tuple[str, ...]:

@@ -75,13 +75,13 @@ class Reviews:
             status = (folder / JOB).stat()
         except OSError:
             return read_base(folder, self.store)
-        told = (status.st_mtime_ns, status.st_size, status.st_ino)
+        version = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._bases.get(name)
         # Reading the record and its results took more than half of the time of an answer.
-        if known and known[0] == told and all(map(self._is_there, (*known[1].kept, known[1].speech or "-"))):
+        if known and known[0] == version and all(map(self._is_there, (*known[1].kept, known[1].speech or "-"))):
             return known[1]
         base = read_base(folder, self.store)
-        self._bases[name] = told, base
+        self._bases[name] = version, base
         while len(self._bases) > _BASES:
             self._bases.pop(next(iter(self._bases)))
         return base

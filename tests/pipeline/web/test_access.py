@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.web.access import Access, Asked, host_name, is_loopback
+from pipeline.web.access import Access, RequestFacts, host_name, is_loopback
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.refused import Refused
 from pipeline.web.uploads import Uploads, safe_label
@@ -19,12 +19,12 @@ OPEN = Access(frozenset({"localhost", "127.0.0.1", "reel"}))
 CLOSED = Access(frozenset({"localhost"}), "secret")
 
 
-def asked(method: str = "GET", path: str = "/api/1/jobs", query: str = "", **headers: str) -> Asked:
+def asked(method: str = "GET", path: str = "/api/1/jobs", query: str = "", **headers: str) -> RequestFacts:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Asked(method, path, query, {"host": "localhost:9000", **named}, "127.0.0.1")
+    return RequestFacts(method, path, query, {"host": "localhost:9000", **named}, "127.0.0.1")
 
 
-def status(access: Access, one: Asked, now_s: float = 0.0) -> int:
+def status(access: Access, one: RequestFacts, now_s: float = 0.0) -> int:
     denied = access.denial(one, now_s)
     return denied.status if denied else 200
 

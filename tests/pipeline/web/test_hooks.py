@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.web.apis.hook_payloads import SENDERS, Told, read_payload, told_by_variables
+from pipeline.web.apis.hook_payloads import SENDERS, Notification, payload_of_variables, read_payload
 from pipeline.web.apis.media_servers import MediaServer, paths_of, refresh
 from tests.conftest import Reel
 from tests.fakes.web_client import Server, until
@@ -22,32 +22,32 @@ from tests.fakes.web_client import Server, until
 Serve = Callable[..., Server]
 FILM = "/data/films/A Film (2020)/A Film.mkv"
 
-RECORDED: list[tuple[str, dict[str, Any], Told]] = [
-    ("plex", {"event": "library.new", "Metadata": {"ratingKey": "1936545"}}, Told("new", item="1936545")),
-    ("plex", {"event": "media.play", "Metadata": {"ratingKey": "1936545"}}, Told("other")),
+RECORDED: list[tuple[str, dict[str, Any], Notification]] = [
+    ("plex", {"event": "library.new", "Metadata": {"ratingKey": "1936545"}}, Notification("new", item="1936545")),
+    ("plex", {"event": "media.play", "Metadata": {"ratingKey": "1936545"}}, Notification("other")),
     ("jellyfin", {"NotificationType": "ItemAdded", "ItemId": "4ec5-a0f2", "ServerUrl": "http://evil"},
-     Told("new", item="4ec5-a0f2")),
-    ("jellyfin", {"NotificationType": "PlaybackStart", "ItemId": "4ec5"}, Told("other")),
-    ("jellyfin", {"NotificationType": "ItemAdded", "ItemId": "../../x"}, Told("other")),
-    ("emby", {"Event": "library.new", "Item": {"Path": FILM}}, Told("new", (FILM,))),
-    ("emby", {"Event": "system.notificationtest"}, Told("test")),
-    ("tautulli", {"event": "added", "file": FILM}, Told("new", (FILM,))),
-    ("sonarr", {"eventType": "Download", "episodeFile": {"path": FILM}}, Told("new", (FILM,))),
+     Notification("new", item="4ec5-a0f2")),
+    ("jellyfin", {"NotificationType": "PlaybackStart", "ItemId": "4ec5"}, Notification("other")),
+    ("jellyfin", {"NotificationType": "ItemAdded", "ItemId": "../../x"}, Notification("other")),
+    ("emby", {"Event": "library.new", "Item": {"Path": FILM}}, Notification("new", (FILM,))),
+    ("emby", {"Event": "system.notificationtest"}, Notification("test")),
+    ("tautulli", {"event": "added", "file": FILM}, Notification("new", (FILM,))),
+    ("sonarr", {"eventType": "Download", "episodeFile": {"path": FILM}}, Notification("new", (FILM,))),
     ("sonarr", {"eventType": "Download", "episodeFiles": [{"path": "/a.mkv"}, {"path": "/b.mkv"}]},
-     Told("new", ("/a.mkv", "/b.mkv"))),
+     Notification("new", ("/a.mkv", "/b.mkv"))),
     ("sonarr", {"eventType": "Download", "series": {"path": "/tv/Show/"}, "episodeFile": {"relativePath": "S01/a.mkv"}},
-     Told("new", ("/tv/Show/S01/a.mkv",))),
-    ("sonarr", {"eventType": "EpisodeImported", "episodeFile": {"path": FILM}}, Told("other")),
-    ("sonarr", {"eventType": "Test"}, Told("test")),
-    ("radarr", {"eventType": "Download", "isUpgrade": True, "movieFile": {"path": FILM}}, Told("new", (FILM,))),
+     Notification("new", ("/tv/Show/S01/a.mkv",))),
+    ("sonarr", {"eventType": "EpisodeImported", "episodeFile": {"path": FILM}}, Notification("other")),
+    ("sonarr", {"eventType": "Test"}, Notification("test")),
+    ("radarr", {"eventType": "Download", "isUpgrade": True, "movieFile": {"path": FILM}}, Notification("new", (FILM,))),
     ("radarr", {"eventType": "Download", "movie": {"folderPath": "/films/A"}, "movieFile": {"relativePath": "a.mkv"}},
-     Told("new", ("/films/A/a.mkv",))),
-    ("radarr", {"eventType": "Grab"}, Told("other")),
+     Notification("new", ("/films/A/a.mkv",))),
+    ("radarr", {"eventType": "Grab"}, Notification("other")),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("sender", "payload", "told"), RECORDED)
-def test_a_message_means_what_its_sender_means(sender: str, payload: dict[str, Any], told: Told) -> None:
+def test_a_message_means_what_its_sender_means(sender: str, payload: dict[str, Any], told: Notification) -> None:
     assert read_payload(sender, payload) == told
 
 
@@ -68,13 +68,13 @@ def test_no_message_breaks_the_reader(sender: str, payload: dict[str, Any]) -> N
 
 
 def test_the_variables_of_a_custom_script_are_a_message_too() -> None:
-    told = told_by_variables({"Sonarr_EventType": "Download", "Sonarr_EpisodeFile_Paths": "/a.mkv|/b.mkv"})
+    told = payload_of_variables({"Sonarr_EventType": "Download", "Sonarr_EpisodeFile_Paths": "/a.mkv|/b.mkv"})
     assert told is not None
-    assert read_payload(*told) == Told("new", ("/a.mkv", "/b.mkv"))
-    told = told_by_variables({"radarr_eventtype": "Download", "radarr_moviefile_path": FILM})
+    assert read_payload(*told) == Notification("new", ("/a.mkv", "/b.mkv"))
+    told = payload_of_variables({"radarr_eventtype": "Download", "radarr_moviefile_path": FILM})
     assert told is not None
-    assert read_payload(*told) == Told("new", (FILM,))
-    assert told_by_variables({"PATH": "/bin"}) is None
+    assert read_payload(*told) == Notification("new", (FILM,))
+    assert payload_of_variables({"PATH": "/bin"}) is None
 
 
 @contextmanager

@@ -11,10 +11,10 @@ JOB = "a1"
 
 def told(*events: tuple[str, dict[str, Any]]) -> WorkBoard:
     board = WorkBoard()
-    board.hear("RunStarted", {"run": "r1", "job": None})
-    board.hear("ItemStarted", {"job": JOB, "item": "talk", "plan": ["demux", "asr", "subtitle"]})
+    board.note("RunStarted", {"run": "r1", "job": None})
+    board.note("ItemStarted", {"job": JOB, "item": "talk", "plan": ["demux", "asr", "subtitle"]})
     for kind, event in events:
-        board.hear(kind, {"job": JOB, "item": "talk", **event})
+        board.note(kind, {"job": JOB, "item": "talk", **event})
     return board
 
 
@@ -76,10 +76,10 @@ def test_what_is_set_up_is_told_until_it_is_there_and_a_notice_of_the_run_reache
         ("SetupProgress", {"what": "model m", "done_bytes": 40, "total_bytes": 100}),
         ("Notice", {"item": None, "step": None, "text": "the disk is nearly full"}),
     ):
-        board.hear(kind, {**event, "job": None})
+        board.note(kind, {**event, "job": None})
     assert [(one["what"], one["done_bytes"]) for one in board.data()["set_up"]] == [("model m", 40)]
     assert board.data()["jobs"][JOB]["notices"] == ["the disk is nearly full"]
-    board.hear("SetupFinished", {"what": "model m", "seconds": 1.0, "job": None})
+    board.note("SetupFinished", {"what": "model m", "seconds": 1.0, "job": None})
     assert board.data()["set_up"] == []
     ended = board.end(JOB)
     assert ended

@@ -313,8 +313,8 @@ def test_a_failed_step_shows_the_end_of_its_log_and_can_be_tried_again(
         "log_lines": ["loading the model", "<b>std::bad_alloc</b>"],
     }  # fmt: skip
     work = JobWork(None)
-    work.hear("ItemStarted", {"plan": ["demux", "asr", "subtitle"]})
-    work.hear("StepFailedEvent", failed)
+    work.note("ItemStarted", {"plan": ["demux", "asr", "subtitle"]})
+    work.note("StepFailedEvent", failed)
     queue = JobQueue(reel.results / "serve")
     made = queue.add(NewJob(films / "demo.mp4", "demo.mp4", {"recipe": "subtitle"}, "out", "test", "same"))
     queue.begin(made.id)
