@@ -88,9 +88,7 @@ class LocalHost:
         if UNCOMPILED:
             environment["PYTHONPYCACHEPREFIX"] = str(scratch / BYTECODE)
         if key.device != "cuda":
-            environment[VISIBLE] = (
-                NO_CARD  # a library may take memory of a card that it sees, or fail over a broken one
-            )
+            environment[VISIBLE] = NO_CARD  # else a library may take memory of the card, or fail over a broken one
         elif placement.gpu is not None:
             # By UUID: CUDA numbers the fastest card first, and the driver's tool by its place on the bus.
             environment[VISIBLE] = self._cards[placement.gpu].uuid or str(placement.gpu)
