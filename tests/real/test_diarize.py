@@ -258,17 +258,19 @@ _BATCHES = """
 import sys
 from pathlib import Path
 import torch
-from pyannote.audio import Pipeline
-from stages.diarize.pyannote import PyannoteEngine
+from shared.stage import Device
+from stages.diarize import pyannote
 
 torch.set_num_threads(1)
-pipeline = Pipeline.from_pretrained(Path(sys.argv[1]))
-pipeline.embedding_batch_size = 4
-network, sizes = pipeline._embedding, []
-network.model_.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
-PyannoteEngine(pipeline, fills_batches=True)
+pyannote.torch_device = lambda device: torch.device("cpu")
 sound, masks = torch.randn(3, 1, 16000), torch.ones(3, 59)
-filled, alone = pipeline._embedding(sound, masks=masks), network(sound, masks=masks)
+voices, sizes = [], []
+for kind in ("cuda", "cpu"):
+    pipeline = pyannote.load({"pipeline": Path(sys.argv[1])}, Device(kind, 1, {}))._pipeline
+    pipeline.embedding_batch_size = 4
+    pipeline._embedding.model_.register_forward_pre_hook(lambda model, given: sizes.append(len(given[0])))
+    voices.append(pipeline._embedding(sound, masks=masks))
+filled, alone = voices
 print(sizes, filled.shape, abs(filled - alone).max() <= 1e-5 * abs(alone).max(), pipeline._embedding.dimension)
 """
 
