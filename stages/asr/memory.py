@@ -35,8 +35,11 @@ WHISPERX_FALLBACKS = (
 
 
 def _parakeet(packs: int) -> Resources:
-    """Return the resources for decoding so many packs at once. An estimate: weights in single precision, and for each
-    pack of five minutes the attention of 3,750 frames to each other, in eight heads, several times at once."""
+    """Return the resources for decoding `packs` packs at once.
+
+    They are an estimate: the weights in single precision, and for each pack of five minutes the attention of 3,750
+    frames to each other, in eight heads, several times at once.
+    """
     return Resources(cpus=2, memory_gib=8.0, gpu_memory_gib=3.0 + 3.0 * packs, time_base_s=600.0, time_per_media_s=10.0)
 
 

@@ -1,6 +1,6 @@
 """Transcribe with Parakeet through NeMo: a transducer that times its words, decoded greedily and without a prompt.
 
-On a card it decodes several packs at once: those that it is told of before, in their order.
+On a card it decodes several of the expected packs at once, in their order.
 
 `beam_size`, `patience`, `initial_prompt` and `hotwords` have no effect. A retry of a repetition gives the same text
 again, so the stage leaves it out.
@@ -80,7 +80,7 @@ class ParakeetEngine:
             yield DecodedSegment(tuple(words), _log_probability(words), 0.0)
 
     def _hypothesis(self, audio: Path, pack: Pack) -> Hypothesis:
-        """Return what the model makes of a pack. An expected one is decoded in a batch with those after it."""
+        """Return the hypothesis for a pack. An expected pack is decoded in a batch with those after it."""
         if pack not in self._hypotheses:
             if pack not in self._expected:
                 return self._decode(audio, (pack,))[0]

@@ -87,7 +87,9 @@ class AsrParams(LanguageParams):
     example_text: dict[str, str] = Field(
         {}, description="by language: sentences with punctuation, which the decoder then writes too"
     )
-    error_rates: dict[str, ErrorRate] = Field({}, description="by language: published rates; a high one is told")
+    error_rates: dict[str, ErrorRate] = Field(
+        {}, description="by language: published error rates; reel warns of a high one"
+    )
     hotwords: str | None = Field(
         None, description="names and terms that the decoder should prefer; by default those of the glossary"
     )
@@ -99,7 +101,9 @@ class AsrParams(LanguageParams):
         ge=1,
         description="windows decoded at once; by default 8, and with whisperx 4 on the processor and 16 on a GPU",
     )
-    no_speech_threshold: float = Field(0.6, ge=0, le=1, description="above it, and unsure: taken as no speech")
+    no_speech_threshold: float = Field(
+        0.6, ge=0, le=1, description="above it, text of which the decoder is unsure counts as no speech"
+    )
     log_prob_threshold: float = Field(-1.0, le=0, description="below it the decoder counts as unsure")
     # Whisper's own 2.4 only makes it sample again; here the text would be lost. `It was the age of ...` from A Tale of
     # Two Cities has 2.45, what Whisper invents on noise 13 to 19.
@@ -124,7 +128,8 @@ AsrJob = Job[AsrInputs, AsrParams]
 class Engine(Protocol):
     """A backend. A pack is a tuple of stretches of the audio, decoded one after the other without gaps.
 
-    One that decodes several packs at once has a method `expect(packs)` too, which is told all of them before.
+    A backend that decodes several packs at once also has a method `expect(packs)`, which gets all packs of a job before
+    the first is transcribed.
     """
 
     languages: frozenset[str]  # BCP-47

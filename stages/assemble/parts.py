@@ -36,13 +36,13 @@ class CueParts:
         return KeptCues(language=sheet.language, kind=sheet.kind, cues=tuple(kept)), tuple(segments)
 
     def fill_gaps(
-        self, kept: KeptCues, segments: tuple[Segment, ...], heard: Transcript
+        self, kept: KeptCues, segments: tuple[Segment, ...], recognised: Transcript
     ) -> tuple[KeptCues, tuple[Segment, ...]]:
         """Return both with the recognised segments that no cue covers, all segments numbered again in order of time."""
         spans = sorted((one.cue.start_ms, one.cue.end_ms) for one in kept.cues if one.segments)
         extra = [
             segment.model_copy(update={"origin": "heard"})
-            for segment in heard.segments
+            for segment in recognised.segments
             if segment.text.strip() and _covered_ms(segment, spans) < _COVERED * (segment.end_ms - segment.start_ms)
         ]
         ordered = sorted([*segments, *extra], key=lambda segment: segment.start_ms)

@@ -30,7 +30,7 @@ class AssembleInputs(Files):
 class AssembleParams(Params):
     """Parameters of the stage."""
 
-    fill: bool = Field(False, description="also take what was heard where no cue stands")
+    fill: bool = Field(False, description="also take the recognised speech that no cue covers")
 
 
 class AssembleOutputs(Files):
@@ -48,47 +48,47 @@ class Engine(Protocol):
 
     def segments_of(self, sheet: CueSheet) -> tuple[KeptCues, tuple[Segment, ...]]: ...
     def fill_gaps(
-        self, kept: KeptCues, segments: tuple[Segment, ...], heard: Transcript
+        self, kept: KeptCues, segments: tuple[Segment, ...], recognised: Transcript
     ) -> tuple[KeptCues, tuple[Segment, ...]]: ...
 
 
 def run(engine: Engine, job: AssembleJob) -> AssembleOutputs:
     """Write the transcript, and the cues with the ids of their segments."""
-    heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
-    if heard and job.inputs.cues is None:
-        return _write(job, heard, None)
+    recognised = Transcript.read(job.inputs.heard) if job.inputs.heard else None
+    if recognised and job.inputs.cues is None:
+        return _write(job, recognised, None)
     sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
-    if heard and not sheet.cues:
-        return _write(job, heard, None)
+    if recognised and not sheet.cues:
+        return _write(job, recognised, None)
     kept, segments = engine.segments_of(sheet)
-    if heard and job.params.fill:
-        kept, segments = engine.fill_gaps(kept, segments, heard)
-    return _write(job, _transcript(sheet, segments, heard), kept)
+    if recognised and job.params.fill:
+        kept, segments = engine.fill_gaps(kept, segments, recognised)
+    return _write(job, _transcript(sheet, segments, recognised), kept)
 
 
 def stub(job: AssembleJob) -> AssembleOutputs:
     """Write a segment for each cue, or the transcript of the recogniser."""
-    heard = Transcript.read(job.inputs.heard) if job.inputs.heard else None
-    if heard and job.inputs.cues is None:
-        return _write(job, heard, None)
+    recognised = Transcript.read(job.inputs.heard) if job.inputs.heard else None
+    if recognised and job.inputs.cues is None:
+        return _write(job, recognised, None)
     sheet = CueSheet.read(job.inputs.cues or job.inputs.subtitle)
-    if heard and not sheet.cues:
-        return _write(job, heard, None)
+    if recognised and not sheet.cues:
+        return _write(job, recognised, None)
     segments = tuple(
         Segment(id=number, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms, origin="read")
         for number, cue in enumerate(sheet.cues)
     )
     cues = tuple(KeptCue(cue=cue, segments=(number,)) for number, cue in enumerate(sheet.cues))
     kept = KeptCues(language=sheet.language, kind=sheet.kind, cues=cues)
-    return _write(job, _transcript(sheet, segments, heard), kept)
+    return _write(job, _transcript(sheet, segments, recognised), kept)
 
 
-def _transcript(sheet: CueSheet, segments: tuple[Segment, ...], heard: Transcript | None) -> Transcript:
+def _transcript(sheet: CueSheet, segments: tuple[Segment, ...], recognised: Transcript | None) -> Transcript:
     last = max((cue.end_ms for cue in sheet.cues), default=0)
     return Transcript(
         language=sheet.language,
         language_probability=1.0,
-        duration_ms=max(heard.duration_ms if heard else 0, last),
+        duration_ms=max(recognised.duration_ms if recognised else 0, last),
         segments=segments,
     )
 
@@ -107,7 +107,7 @@ def _write(job: AssembleJob, transcript: Transcript, kept: KeptCues | None) -> A
 STAGE = Stage(
     name="assemble",
     version=1,
-    summary="make a transcript of existing subtitles, and of what was heard where they have nothing",
+    summary="make a transcript of existing subtitles, and of the recognised speech that they do not cover",
     inputs=AssembleInputs,
     params=AssembleParams,
     outputs=AssembleOutputs,

@@ -1,1 +1,1 @@
-"""Remove text from a transcript that nobody spoke."""
+"""Remove invented text from a transcript."""

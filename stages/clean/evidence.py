@@ -236,11 +236,11 @@ def _is_too_fast(segment: Segment, sound: _Sound, certainty: float, crowded: fro
 
 
 def _stutters(text: str) -> bool:
-    """Tell whether most of a text is the same few letters over and over in one word."""
-    said = text.casefold()
-    loops = (found[0] for found in _STUTTER.finditer(said))
+    """Tell whether most of a text is the same few letters, repeated inside a word."""
+    lower = text.casefold()
+    loops = (found[0] for found in _STUTTER.finditer(lower))
     repeated = sum(len(loop) for loop in loops if len(loop) >= _STUTTER_LETTERS)
-    return repeated > _MOSTLY * sum(map(str.isalnum, said))
+    return repeated > _MOSTLY * sum(map(str.isalnum, lower))
 
 
 def _crowded(segments: Sequence[Segment], sound: _Sound) -> frozenset[Region]:

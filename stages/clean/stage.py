@@ -53,10 +53,10 @@ class CleanInputs(Files):
 class CleanParams(LanguageParams):
     """The kinds of text to remove."""
 
-    hallucinations: Literal["remove", "keep"] = Field("remove", description="text that was not said")
-    fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which were said")
+    hallucinations: Literal["remove", "keep"] = Field("remove", description="text that the recogniser invented")
+    fillers: Literal["keep", "remove"] = Field("keep", description="words like `um`, which were spoken")
     stock_phrases: dict[str, tuple[str, ...]] = Field(
-        {}, description="by language: phrases that recognisers invent; removed only where there is no speech"
+        {}, description="by language: phrases that recognisers invent; removed only if there is no speech"
     )
     filler_words: dict[str, tuple[str, ...]] = Field({}, description="by language: the fillers")
 

@@ -47,7 +47,7 @@ class CondenseParams(LanguageModelParams, ReadingParams, JoiningParams):
         0.5, ge=0, le=1, description="the part of a segment's content words that must stay, and of the new ones be old"
     )
     asides: dict[str, tuple[str, ...]] = Field(
-        {}, description="by language: phrases that say nothing; the rules leave them out where marks part them off"
+        {}, description="by language: phrases that say nothing; the rules leave them out if marks separate them"
     )
     silent_subjects: dict[str, tuple[str, ...]] = Field(
         {}, description="by language: subject pronouns that the verb shows as well; the rules leave them out"

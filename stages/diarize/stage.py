@@ -45,10 +45,10 @@ class DiarizeParams(Params):
         description="pyannote: a pause of fewer seconds does not end a turn; by default as in the model",
     )
     segmentation_batch_size: int | None = Field(
-        None, ge=1, description="pyannote: stretches of 10 s that it hears at once; by default as in the model"
+        None, ge=1, description="pyannote: stretches of 10 s in a batch; by default as in the model"
     )
     embedding_batch_size: int | None = Field(
-        None, ge=1, description="pyannote: voices that it describes at once; by default as in the model"
+        None, ge=1, description="pyannote: voices in a batch; by default as in the model"
     )
 
     def may_be(self, speakers: int) -> bool:

@@ -56,7 +56,7 @@ class EntitiesParams(Params):
 
     min_confidence: float = Field(0.8, ge=0, le=1, description="names with a lower score are left out")
     kinds: tuple[Kind, ...] = Field(("person", "place", "organisation"), description="the kinds of names to find")
-    min_mentions: int = Field(1, ge=1, description="names said less often are not proposed for the glossary")
+    min_mentions: int = Field(1, ge=1, description="names with fewer mentions are not proposed for the glossary")
 
 
 class EntitiesOutputs(Files):

@@ -61,7 +61,7 @@ class MuxParams(Params):
         None, description="language of a new subtitle to draw into the picture, which is encoded again; unset: none"
     )
     default_language: str | None = Field(
-        None, description="language of the new subtitle that players show unasked, BCP-47; unset: the first"
+        None, description="language of the new subtitle that players show by default, BCP-47; unset: the first"
     )
     keep_subtitles: bool = Field(True, description="keep the subtitles that the media file already has")
 
@@ -184,7 +184,7 @@ def _report(job: MuxJob, info: Media, parts: Parts) -> None:
             )
 
 
-def container_for(wanted: Container, cut: Cut, *, is_encoded: bool) -> Container | None:
+def container_for(requested: Container, cut: Cut, *, is_encoded: bool) -> Container | None:
     """Return the container in which a copy shows the same as the media; None if there is none.
 
     Matroska has no edit lists. MP4 has them, but ffmpeg writes one only for a hidden beginning, not for a hidden part
@@ -192,7 +192,7 @@ def container_for(wanted: Container, cut: Cut, *, is_encoded: bool) -> Container
     """
     if cut.inside:
         return None
-    return "mp4" if cut.sound_start or (cut.start and not is_encoded) else wanted
+    return "mp4" if cut.sound_start or (cut.start and not is_encoded) else requested
 
 
 def _loses_a_clock_track(parts: Parts) -> bool:
@@ -220,15 +220,15 @@ def choose_sheets(job: MuxJob) -> tuple[CueSheet, ...]:
 
 def _burnt(sheets: tuple[CueSheet, ...], job: MuxJob) -> CueSheet | None:
     """Return the sheet to draw into the picture, None if none is requested. Raises `StageError` if it is missing."""
-    wanted = job.params.burn_in
-    if wanted is None:
+    requested = job.params.burn_in
+    if requested is None:
         return None
-    found = _nearest([sheet.language for sheet in sheets], wanted)
+    found = _nearest([sheet.language for sheet in sheets], requested)
     if found is None:
         raise StageError(
             "mux.burn-in",
-            f"expected a subtitle in {wanted} to burn in, found {', '.join(sheet.language for sheet in sheets)}",
-            hint=f"add `--to {wanted}`, or choose another language",
+            f"expected a subtitle in {requested} to burn in, found {', '.join(sheet.language for sheet in sheets)}",
+            hint=f"add `--to {requested}`, or choose another language",
         )
     return sheets[found]
 
@@ -245,19 +245,19 @@ def _new_subtitles(sheets: tuple[CueSheet, ...], job: MuxJob, *, burnt: bool) ->
 
 
 def _default_number(languages: list[str], job: MuxJob) -> int:
-    wanted = job.params.default_language
-    if wanted is None or not languages:
+    requested = job.params.default_language
+    if requested is None or not languages:
         return 0
-    found = _nearest(languages, wanted)
+    found = _nearest(languages, requested)
     if found is None:
-        job.warn(f"no subtitle in {wanted} to show by default; {languages[0]} is shown instead")
+        job.warn(f"no subtitle in {requested} to show by default; {languages[0]} is shown instead")
     return found or 0
 
 
-def _nearest(languages: list[str], wanted: str) -> int | None:
+def _nearest(languages: list[str], requested: str) -> int | None:
     """Return the number of a language in a list, or else of a variety of it; None without either."""
-    near = [number for number, language in enumerate(languages) if primary(language) == primary(wanted)]
-    exact = [number for number in near if languages[number] == wanted]
+    near = [number for number, language in enumerate(languages) if primary(language) == primary(requested)]
+    exact = [number for number in near if languages[number] == requested]
     return next(iter(exact or near), None)
 
 

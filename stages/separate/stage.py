@@ -62,7 +62,7 @@ class SeparateParams(Params):
     """When to separate, and how. `two_stems`, `segment`, `overlap` and `shifts` are Demucs' own, with its defaults."""
 
     when: Literal["auto", "always", "never"] = Field(
-        "auto", description="when the recognizer hears the voice alone; `auto`: where the speech is noisy"
+        "auto", description="when the recogniser gets only the voice; `auto`: if the speech is noisy"
     )
     snr_below_db: float = Field(_SNR_BELOW_DB, description="`auto` separates below this signal-to-noise ratio")
     attenuation_limit_db: float = Field(
@@ -75,9 +75,9 @@ class SeparateParams(Params):
         "vocals", description="Demucs: the voice and the rest; nothing: also each of its sources, stereo at 44.1 kHz"
     )
     segment: float | None = Field(
-        None, ge=1, description="Demucs: seconds heard at once, at most what it was trained on, which is the default"
+        None, ge=1, description="Demucs: seconds of a segment; by default the length of its training, which is the most"
     )
-    overlap: float = Field(0.25, ge=0, lt=1, description="Demucs: part of a segment that the next one hears again")
+    overlap: float = Field(0.25, ge=0, lt=1, description="Demucs: part of a segment that overlaps with the next one")
     shifts: int = Field(
         1, ge=0, le=20, description="Demucs: average over so many shifts in time, each at the price of the first"
     )

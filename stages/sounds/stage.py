@@ -33,10 +33,10 @@ class SoundsInputs(Files):
 class SoundsParams(Params):
     """The probabilities from which on a sound counts, and the lengths of songs and pauses."""
 
-    speech_threshold: float = Field(0.4, gt=0, lt=1, description="speech is heard from this probability on")
-    singing_threshold: float = Field(0.5, gt=0, lt=1, description="singing is heard from this probability on")
-    music_threshold: float = Field(0.5, gt=0, lt=1, description="music is heard from this probability on")
-    shortest_song_ms: int = Field(1_500, ge=100, description="shorter singing or music is taken for none")
+    speech_threshold: float = Field(0.4, gt=0, lt=1, description="a sound is speech from this probability on")
+    singing_threshold: float = Field(0.5, gt=0, lt=1, description="a sound is singing from this probability on")
+    music_threshold: float = Field(0.5, gt=0, lt=1, description="a sound is music from this probability on")
+    shortest_song_ms: int = Field(1_500, ge=100, description="shorter singing or music does not count")
     longest_pause_ms: int = Field(2_000, ge=0, description="a shorter pause does not end singing or music")
 
 

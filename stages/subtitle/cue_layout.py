@@ -134,7 +134,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             continue
         fitting = max(turn, wall, bisect_left(begins, at[end] - widest), bisect_left(starts, last.end_ms - longest))
         fitting = min(fitting, end - 1)  # a single piece has to do, however wide and long it is
-        said, begun = sentences[end - 1], text.begun[end]
+        ended, begun = sentences[end - 1], text.begun[end]
         # Every part of a cost is positive, so a cue whose cost is too high already is dropped at once. Long cues come
         # first, because they are mostly better. Of two cues with the same cost, the shorter one is taken.
         for start in range(fitting, end):
@@ -142,7 +142,7 @@ def _best_cues(text: _Text) -> list[tuple[int, int]]:
             if cost > least:
                 continue
             width = at[end] - begins[start]
-            cost += _SECOND_SENTENCE * (said - sentences[start]) + (_JUST_BEGUN if start < begun else 0.0)
+            cost += _SECOND_SENTENCE * (ended - sentences[start]) + (_JUST_BEGUN if start < begun else 0.0)
             needed = needs[width] if width <= widest else needs[widest]
             if (available := latest - starts[start]) < needed:  # `_hurry` inlined, because it runs for every cue
                 cost += _TOO_FAST + (_FASTER * (1 - available / needed) if available > 0 else _FASTER)

@@ -60,14 +60,16 @@ class SubtitleParams(GuideParams, JoiningParams):
         "full", description="what the file names say: all dialogue, for hearing impaired viewers, or shown unasked"
     )
     relayout: bool = Field(
-        False, description="lay an existing subtitle out like heard text; without it, its cues keep their times"
+        False, description="lay an existing subtitle out like recognised speech; without it, its cues keep their times"
     )
-    songs: Songs = Field("mark", description="what is sung: between notes, in italics, like speech, or left out")
+    songs: Songs = Field(
+        "mark", description="how songs are shown: between notes, in italics, like speech, or not at all"
+    )
     label_words: dict[str, dict[str, str]] = Field(
         {}, description="by language: what `music` and a `speaker` without a name are called, for kind `sdh`"
     )
     number_words: dict[str, tuple[str, ...]] = Field(
-        {}, description="by language: the numbers from 0 on that are written out, where the guide wants that"
+        {}, description="by language: the words for the numbers from 0 on, if the guide wants them written out"
     )
 
 

@@ -1,1 +1,1 @@
-"""Put an existing subtitle in step with what is heard."""
+"""Put an existing subtitle in step with a film."""

@@ -67,9 +67,9 @@ def translate_protected(texts: Sequence[SeparatedText], translate: Translate) ->
     return found
 
 
-def _has_all(text: str, wanted: SeparatedText) -> bool:
+def _has_all(text: str, separated: SeparatedText) -> bool:
     """Tell whether every rendering occurs in the text as often as it must."""
-    counts = Counter(wanted.renderings)
+    counts = Counter(separated.renderings)
     return counts <= count_in(text, counts)
 
 

@@ -44,7 +44,7 @@ class TranslateParams(LanguageModelParams, JoiningParams):
     `GenerationConfig`. Whisper takes only `target`, Bergamot `target` and `join_sentences`."""
 
     target: str = Field("en", description="language to translate into, BCP-47")
-    join_sentences: bool = Field(True, description="translate a sentence that goes over several segments as one")
+    join_sentences: bool = Field(True, description="translate a sentence of several segments as a whole")
     num_beams: int = Field(5, ge=1, le=20, description="hypotheses kept while decoding")
     length_penalty: float = Field(1.0, description="above 0, longer translations are preferred; below, shorter ones")
     repetition_penalty: float = Field(

@@ -1,8 +1,8 @@
-"""The base direction of a text, by its language and its letters.
+"""Decide the base direction of a text by its language and its letters.
 
-In text of both directions the base decides on which side a line begins, where its punctuation goes, and in which order
-its parts stand. Formats that let a player find it take that of the first letter (UAX #9, rules P2 and P3), which is
-wrong for an Arabic sentence that begins with a Latin name; so it is decided here, for a cue as a whole.
+In a text of both directions, the base direction decides on which side a line begins, where its punctuation goes, and
+the order of its parts. If a format leaves it to the player, the player takes that of the first letter (UAX #9, rules P2
+and P3), which is wrong for an Arabic sentence that begins with a Latin name. So this module decides it for a whole cue.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SCRIPTS = frozenset({
 
 
 def direction_of_language(tag: str) -> Direction:
-    """Return the direction in which a language (BCP-47) is written; a script in its tag goes before the language."""
+    """Return the direction in which a language (BCP-47) is written. A script in its tag prevails over the language."""
     scripts = [part for part in tag.split("-")[1:] if len(part) == 4 and part.isalpha()]
     if scripts:
         return "rtl" if scripts[0].casefold() in _SCRIPTS else "ltr"
@@ -43,12 +43,12 @@ def direction_of_language(tag: str) -> Direction:
 
 
 def first_strong(text: str) -> Direction | None:
-    """Return the direction of the first letter that has one, outside of isolates, as UAX #9 looks for it."""
+    """Return the direction of the first letter that has one, outside of isolates, as in UAX #9; None without one."""
     return next(_strong(text), None)
 
 
 def base_direction(lines: Sequence[str], language: str) -> Direction:
-    """Return the direction of a cue: that of its letters where they agree, else that of its language."""
+    """Return the direction of a cue: that of its letters if all have the same, else that of its language."""
     if all(map(str.isascii, lines)) and any(map(str.isalpha, "".join(lines))):
         return "ltr"
     found = [direction for line in lines for direction in _strong(line)]

@@ -150,7 +150,7 @@ def _apply_tag(tag: str, state: _StyleState) -> None:
     elif name in _FLAGS:
         state.open(name, {_FLAGS[name]: True})
     elif name == "font":
-        colour = colour_named(wanted[1]) if (wanted := _COLOUR.search(rest)) else None
+        colour = colour_named(named[1]) if (named := _COLOUR.search(rest)) else None
         state.open(name, {"colour": colour} if colour else {})
         if colour is None or len(rest.split("=")) > 2:
             state.left_out.setdefault(tag)

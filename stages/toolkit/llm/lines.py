@@ -226,12 +226,12 @@ def read_answer(text: str, window: Window) -> dict[int, str]:
         lines = _Texts.model_validate_json(text[begin : end + 1]).lines
     except ValidationError:
         raise UnusableAnswer("it was not JSON of the form that was asked for") from None
-    wanted, given = [line.id for line in window.lines], [line.id for line in lines]
-    if sorted(given) != sorted(wanted):
-        missing, other = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+    expected, given = [line.id for line in window.lines], [line.id for line in lines]
+    if sorted(given) != sorted(expected):
+        missing, other = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
         faults = [f"missing: {missing}"] * bool(missing) + [f"not asked for: {other}"] * bool(other)
         raise UnusableAnswer(
-            f"it held {len(given)} lines for {len(wanted)}; {'; '.join(faults) or 'some of them twice'}"
+            f"it held {len(given)} lines for {len(expected)}; {'; '.join(faults) or 'some of them twice'}"
         )
     return {line.id: _plain(line.text) for line in lines}
 

@@ -27,19 +27,19 @@ class LlamaCpp:
     """The loaded model. It computes one answer at a time."""
 
     def __init__(self, model: Path, device: Device) -> None:
-        wanted = xllamacpp.CommonParams()
-        wanted.model.path = str(model)
-        wanted.offline = True
-        wanted.api_keys = [secrets.token_hex()]
-        wanted.n_ctx, wanted.n_parallel = _CONTEXT_TOKENS, 1
-        wanted.fit_params, wanted.warmup, wanted.verbosity = False, False, 1
-        wanted.cache_prompt, wanted.cache_ram_mib = False, 0
-        wanted.n_gpu_layers = 0 if device.kind == "cpu" else -1
+        params = xllamacpp.CommonParams()
+        params.model.path = str(model)
+        params.offline = True
+        params.api_keys = [secrets.token_hex()]
+        params.n_ctx, params.n_parallel = _CONTEXT_TOKENS, 1
+        params.fit_params, params.warmup, params.verbosity = False, False, 1
+        params.cache_prompt, params.cache_ram_mib = False, 0
+        params.n_gpu_layers = 0 if device.kind == "cpu" else -1
         # Its threads wait for each other many times a token. If one of them shares its core with another program, all
         # of them wait. So it uses one core less than granted, and its threads do not spin.
-        for threads in (wanted.cpuparams, wanted.cpuparams_batch):
+        for threads in (params.cpuparams, params.cpuparams_batch):
             threads.n_threads, threads.poll = max(device.threads - 1, 1), 0
-        self._server = xllamacpp.Server(wanted)
+        self._server = xllamacpp.Server(params)
 
     def ask(self, question: Question) -> Answer:
         """See `LanguageModel.ask`."""

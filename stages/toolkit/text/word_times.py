@@ -46,7 +46,7 @@ def tokens_of(text: str) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for part in text.split():
         for place, piece in enumerate(clusters(part) if any(map(is_spaceless, part)) else [part]):
-            if place and not piece[0].isalnum():  # a mark goes with what stands before it
+            if place and not piece[0].isalnum():  # a mark belongs to the word before it
                 found[-1] = found[-1][0] + piece, found[-1][1]
             else:
                 found.append((piece, place > 0))
