@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from shared.documents.media import HdrTransfer, Track
+from shared.text.scripts import script_of_language
 
 DRAW_FILTER = "ass"
 DRAWN_FILE = "burn-in.ass"
@@ -37,6 +38,13 @@ _HDR = Encoding(
     ("-crf", "18", "-preset", "medium", "-x265-params", "log-level=error:frame-threads=2:hdr10-opt=1"),
 )
 
+# Where the font that a script names lacks a letter, libass takes the first font with that letter, which may have few
+# others of its script, or the shapes of another country. Where a font below is not installed, nothing changes.
+_ALPHABETS = {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW"}  # usual fonts have all of their letters
+_EAST_ASIAN = {"ja": "JP", "ko": "KR", "yue": "HK", "zh": "SC"}
+_TRADITIONAL = {"hant": "TC", "tw": "TC", "hk": "HK", "mo": "HK"}
+_FONT = re.compile(r"^(Style: [^,]*,)[^,]*", re.MULTILINE)
+
 _COLOUR = re.compile(r"&H([0-9A-Fa-f]{2})?([0-9A-Fa-f]{6})\b")
 _STYLED_TEXT = re.compile(r"^Style:.*$|\{[^}]*\}", re.MULTILINE)
 
@@ -52,6 +60,22 @@ def draw_filters(picture: Track) -> str:
     filters = [f"format={encoding_of(picture).pixels}", *_even_size(picture.width or 0, picture.height or 0)]
     size = f":original_size={picture.shown_width}x{picture.shown_height}" if _stretched(picture) else ""
     return ",".join([*filters, f"{DRAW_FILTER}=filename={DRAWN_FILE}:shaping=complex{size}"])
+
+
+def with_font(ass: str, language: str) -> str:
+    """Return an ASS script whose styles name a font with all letters of the language; unchanged for an alphabet that
+    every font has."""
+    font = _font_of(language)
+    return _FONT.sub(lambda style: f"{style[1]}{font}", ass) if font else ass
+
+
+def _font_of(language: str) -> str | None:
+    base, *rest = language.lower().split("-")
+    if base in _EAST_ASIAN:
+        region = next((_TRADITIONAL[part] for part in rest if part in _TRADITIONAL), _EAST_ASIAN[base])
+        return f"Noto Sans CJK {region}"
+    script = script_of_language(language)
+    return f"Noto Sans {script.title()}" if script and script not in _ALPHABETS else None
 
 
 def dim_colours(ass: str, hdr: HdrTransfer | None) -> str:

@@ -63,7 +63,7 @@ class FfmpegMux:
                 write_atomically(text, render(subtitle.sheet, "srt").encode())
             if parts.burnt and parts.picture:
                 self._check_abilities(parts.picture)
-                script = render(parts.burnt, "ass", parts.picture.aspect)
+                script = burn_in.with_font(render(parts.burnt, "ass", parts.picture.aspect), parts.burnt.language)
                 write_atomically(drawn, burn_in.dim_colours(script, parts.picture.hdr).encode())
             ended = ffmpeg.run(
                 self._program,

@@ -12,9 +12,10 @@ import pytest
 from shared.documents.cue import Cue, CueSheet
 from shared.documents.media import Media, Track, TrackKind
 from shared.stage import Job, StageError
-from stages.mux.burn_in import dim_colours, draw_filters
+from stages.mux.burn_in import dim_colours, draw_filters, with_font
 from stages.mux.ffmpeg import mux_arguments
 from stages.mux.stage import Container, Cover, KeptTrack, MuxInputs, MuxJob, MuxParams, NewSubtitle, Parts, run, stub
+from stages.toolkit.formats.writer import render
 from tests.fakes.listener import Audience
 
 VIDEO = Track(index=0, kind="video", codec="h264", width=64)
@@ -226,3 +227,18 @@ def test_a_picture_of_high_dynamic_range_gets_dimmer_colours_in_styles_and_codes
 def test_a_picture_of_an_odd_size_loses_a_line_unless_it_has_but_one(size: tuple[int, int], evened: str | None) -> None:
     filters = draw_filters(Track(index=0, kind="video", codec="ffv1", width=size[0], height=size[1]))
     assert [name for name in ("crop", "pad") if f"{name}=" in filters] == ([evened] if evened else [])
+
+
+@pytest.mark.parametrize(
+    ("language", "font"),
+    [("en", "Arial"), ("ru", "Arial"), ("ar", "Arial"), ("und", "Arial"), ("ta", "Noto Sans Tamil"),
+     ("hi", "Noto Sans Devanagari"), ("th", "Noto Sans Thai"), ("hi-Latn", "Arial"), ("zh", "Noto Sans CJK SC"),
+     ("zh-Hant", "Noto Sans CJK TC"), ("zh-HK", "Noto Sans CJK HK"), ("ja", "Noto Sans CJK JP"),
+     ("yue", "Noto Sans CJK HK"), ("ko", "Noto Sans CJK KR")],
+)  # fmt: skip
+def test_a_script_that_few_fonts_have_is_drawn_in_one_that_has_it(language: str, font: str) -> None:
+    cue = Cue(start_ms=0, end_ms=1000, lines=("Style: none,of this",), speaker="B")
+    ass = render(CueSheet(language=language, cues=(cue, cue.model_copy(update={"speaker": "A"}))), "ass")
+    drawn = with_font(ass, language)
+    assert [line.split(",")[1] for line in drawn.splitlines() if line.startswith("Style:")] == [font] * 2
+    assert drawn.replace(font, "Arial") == ass, "nothing else changes"
