@@ -249,9 +249,8 @@ def test_every_project_file_shown_in_a_document_is_one_that_is_understood(tmp_pa
         (tmp_path / "reel.toml").write_text(text, encoding="utf-8")
         settings, _ = load_settings(ROOT / "config" / "defaults.toml", tmp_path / "reel.toml", {}, {})
         for stage, values in settings.stages.items():
-            STAGES[stage].params.model_validate(
-                {k: v for k, v in values.items() if k not in {"backend", *MODEL_SETTINGS}}
-            )
+            params = {name: value for name, value in values.items() if name not in {"backend", *MODEL_SETTINGS}}
+            STAGES[stage].params.model_validate(params)
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))
@@ -291,6 +290,9 @@ def error_codes() -> set[str]:
     while found := {node.name for node in definitions if _makes_errors(node, makers)} - {*makers, "__init__"}:
         makers |= found
     codes = {"bug"}
+    for function in (node for node in definitions if isinstance(node, ast.FunctionDef)):
+        defaults = zip(reversed(function.args.args), reversed(function.args.defaults), strict=False)
+        codes |= {ast.literal_eval(value) for taken, value in defaults if taken.arg == "code"} - {None, ""}
     for path in files:
         for call in (node for node in nodes_of(path) if isinstance(node, ast.Call)):
             called = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.base.project import CONFIG
 from pipeline.cli.main import main
+from pipeline.model_cache.fetch_lock import MARK
 from pipeline.model_cache.layout import layout_of
 from pipeline.model_cache.manifest import load_manifest
 from pipeline.plan.profile import load_profiles
@@ -32,8 +33,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def complete(cache: Path, *names: str) -> None:
     """Put files of the right sizes in the places of these models: the list looks no further."""
     for name in names:
+        layout = layout_of(cache, name, LOCKED[name])
+        layout.root.mkdir(parents=True, exist_ok=True)
+        (layout.root / MARK).touch()
         for file, entry in LOCKED[name].files.items():
-            place = layout_of(cache, name, LOCKED[name]).snapshot / file
+            place = layout.snapshot / file
             place.parent.mkdir(parents=True, exist_ok=True)
             with open(place, "wb") as stream:
                 stream.truncate(entry.size)
