@@ -43,13 +43,16 @@ def test_a_worker_without_work_releases_the_cards_memory_once_and_takes_the_next
     monkeypatch.setattr(worker_main, "_IDLE_S", 0.01)
     jobs = [protocol.Run(id=number, stage="", backend="", inputs={}, params={}, out_dir="") for number in (1, 2)]
 
+    released: list[bool] = []
+
     def requests() -> Iterator[protocol.Request]:
         yield jobs[0]
-        assert cuda.released.wait(60), "nothing was released"
+        released.append(cuda.released.wait(60))
         yield jobs[1]
         yield protocol.Stop()
 
     assert list(worker_main._listen(requests(), set())) == jobs
+    assert released == [True]
 
 
 def test_jobs_that_follow_each_other_keep_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,9 @@ from pipeline.store.worker_stats import Measurements
 from pipeline.workers import local_host, process
 from pipeline.workers.dispatcher import StepJob
 from pipeline.workers.local_host import local_dispatcher
-from shared.environment_manager import child_environment
 from shared.stage import Resources
 from tests.conftest import Reel
+from tests.fakes.library import provide_library
 from tests.fakes.nvidia import broken_tool, fake_card, fake_tool, uuid_of
 from tests.pipeline.conftest import Bench
 from tests.processes import children
@@ -104,6 +104,39 @@ def test_a_library_that_cannot_prove_itself_is_not_tried_again_until_something_c
     assert CardProofs(project.folders.results, cards, lambda family: "rebuilt").problem("core", "torch") is None
 
 
+# As much of torch as its proof takes, which it then passes.
+_WORKS = """
+import contextlib, pathlib
+class Tensor:
+    def __init__(self, total): self.total = total
+    def __matmul__(self, other): return self
+    def sum(self): return self.total
+    def fill_(self, value): pass
+class Conv1d:
+    weight = Tensor(0)
+    def __init__(self, *sizes, **options): pass
+    def to(self, device): return self
+    def __call__(self, signal): return Tensor(3 * 62)
+class nn: Conv1d = Conv1d
+inference_mode = contextlib.nullcontext
+def ones(*sizes, device): return Tensor(0)
+def eye(size, device):
+    with pathlib.Path(__file__).with_name("proofs").open("a") as proofs: proofs.write(device)
+    return Tensor(size)
+"""
+
+
+def test_a_library_that_has_proved_itself_is_not_asked_for_it_by_the_next_run(
+    card_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provide_library("torch", _WORKS, tmp_path, local_host, monkeypatch)
+    for number in range(2):
+        (result,) = card_bench.run(on_card(card_bench, "well", number, library="torch"))
+        assert isinstance(result, StoredResult), result
+    assert card_bench.warnings == []
+    assert (tmp_path / "proofs").read_text(encoding="utf-8") == "cuda"
+
+
 @pytest.mark.parametrize(
     ("library", "says", "recorded"),
     [
@@ -117,13 +150,7 @@ def test_a_proof_that_crashes_or_hangs_costs_one_try_and_is_remembered_unless_me
     card_bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, says: str, recorded: bool
 ) -> None:
     """A module that is found under the name `torch` does in the proof what such a library did on some machine."""
-    (tmp_path / "torch.py").write_text(library, encoding="utf-8")
-
-    def with_library(*places: object, **options: object) -> dict[str, str]:
-        variables = child_environment(*places, **options)  # type: ignore[arg-type]
-        return variables | {"PYTHONPATH": os.pathsep.join([variables["PYTHONPATH"], str(tmp_path)])}
-
-    monkeypatch.setattr(local_host, "child_environment", with_library)
+    provide_library("torch", library, tmp_path, local_host, monkeypatch)
     if "sleep" in library:
         monkeypatch.setattr(process, "_PROOF_LIMIT_S", 0.5)
     results = card_bench.run(*(on_card(card_bench, "well", number, library="torch") for number in range(2)))

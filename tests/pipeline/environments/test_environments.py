@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,8 +15,8 @@ from pipeline.environments import environments
 from pipeline.environments.environments import WORKER_PACKAGES, Environments
 from pipeline.environments.families import load_families
 from pipeline.plan.registry import STAGES
-from shared.environment_manager import child_environment
 from shared.stage import CORE_ENVIRONMENT
+from tests.fakes.library import provide_library
 
 _LOCK = (CONFIG / "environments" / "core.lock").read_text(encoding="utf-8")
 # Imports what a worker of the core environment imports, then prints the distributions that came with it.
@@ -92,13 +90,7 @@ def test_a_library_that_does_not_compute_on_a_card_is_told_however_it_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, says: str
 ) -> None:
     """A module that is found under the name `torch` does what such a library did on some machine."""
-    (tmp_path / "torch.py").write_text(library, encoding="utf-8")
-
-    def with_library(*places: Any, **options: Any) -> dict[str, str]:
-        variables = child_environment(*places, **options)
-        return variables | {"PYTHONPATH": os.pathsep.join([variables["PYTHONPATH"], str(tmp_path)])}
-
-    monkeypatch.setattr(environments, "child_environment", with_library)
+    provide_library("torch", library, tmp_path, environments, monkeypatch)
     if "sleep" in library:
         monkeypatch.setattr(environments, "_LIMIT_S", 0.5)
     families = load_families(CONFIG / "environments.toml")
