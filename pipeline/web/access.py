@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-COOKIE = "reel-token"
+_COOKIE = "reel-token"
 CLIENT: ContextVar[str] = ContextVar("CLIENT", default="127.0.0.1")
 """The address that the present request comes from."""
 _HARMLESS = {"GET", "HEAD", "OPTIONS"}
@@ -59,6 +59,13 @@ def host_name(header: str) -> str:
     if name.startswith("["):
         return name[1:].partition("]")[0]
     return name.partition(":")[0].rstrip(".")
+
+
+def cookie_name(host: str) -> str:
+    """Return the name of the cookie that keeps the token of the server in a `Host` header. It has the port: browsers
+    send a cookie to every port of a machine, and two servers have two tokens."""
+    port = host.strip().rpartition("]")[2].partition(":")[2]
+    return f"{_COOKIE}-{port}" if port.isascii() and port.isdigit() else _COOKIE
 
 
 class Access:
@@ -111,9 +118,10 @@ def _token_in(facts: RequestFacts) -> str | None:
     kind, _, value = facts.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and value:
         return value.strip()
+    cookie = cookie_name(facts.headers.get("host", ""))
     for part in facts.headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE:
+        if name == cookie:
             return value
     if facts.path.startswith("/hooks/"):
         return next(iter(parse_qs(facts.query).get("token", ())), None)

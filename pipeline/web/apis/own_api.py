@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from pipeline.web.access import COOKIE
+from pipeline.web.access import cookie_name
 from pipeline.web.apis.bodies import finite_number, json_body
 from pipeline.web.job_maker import Ordered
 from pipeline.web.job_queue import ENDED, STATES, Job, Place, State, job_data
@@ -146,15 +146,16 @@ class OwnApi:
         reply = Response(status_code=204)
         if token.strip():
             reply.set_cookie(
-                COOKIE, token.strip(), path=request.scope["root_path"] or "/", httponly=True, samesite="strict",
-                secure=request.url.scheme == "https",
+                cookie_name(request.headers["host"]), token.strip(), path=request.scope["root_path"] or "/",
+                httponly=True, samesite="strict", secure=request.url.scheme == "https",
             )  # fmt: skip
         return reply
 
     async def log_out(self, request: Request) -> Response:
         """Forget the token in this browser."""
         reply = Response(status_code=204)
-        reply.delete_cookie(COOKIE, path=request.scope["root_path"] or "/", httponly=True, samesite="strict")
+        cookie = cookie_name(request.headers["host"])
+        reply.delete_cookie(cookie, path=request.scope["root_path"] or "/", httponly=True, samesite="strict")
         return reply
 
     async def events(self, request: Request) -> Response:

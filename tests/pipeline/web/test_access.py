@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.web.access import Access, RequestFacts, host_name, is_loopback
+from pipeline.web.access import Access, RequestFacts, cookie_name, host_name, is_loopback
 from pipeline.web.media_roots import MediaRoots
 from pipeline.web.refused import Refused
 from pipeline.web.uploads import Uploads, safe_label
@@ -37,6 +37,15 @@ def test_a_host_is_known_by_its_name_without_port_and_case(header: str, name: st
     assert host_name(header) == name
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("localhost:9000", "reel-token-9000"), ("[::1]:9001", "reel-token-9001"), ("[::1]", "reel-token"),
+     ("reel", "reel-token"), ("reel:9;x", "reel-token")],
+)  # fmt: skip
+def test_each_port_has_a_cookie_of_its_own(host: str, name: str) -> None:
+    assert cookie_name(host) == name
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:9000", "", "localhost.evil.example", "[::2]"])
 def test_a_request_by_another_name_is_misdirected(host: str) -> None:
     assert status(OPEN, asked(host=host)) == 421
@@ -59,7 +68,8 @@ def test_the_token_comes_in_a_header_or_a_cookie_and_in_the_query_of_a_hook_only
     assert status(CLOSED, asked()) == 401
     assert status(CLOSED, asked(authorization="Bearer secret")) == 200
     assert status(CLOSED, asked(authorization="Bearer secres")) == 401
-    assert status(CLOSED, asked(cookie="a=b; reel-token=secret")) == 200
+    assert status(CLOSED, asked(cookie="a=b; reel-token-9000=secret")) == 200
+    assert status(CLOSED, asked(cookie="reel-token-9001=other; reel-token-9000=secret")) == 200, "of two servers"
     assert status(CLOSED, asked(query="token=secret")) == 401
     assert status(CLOSED, asked("POST", "/hooks/plex", "token=secret")) == 200
     assert status(CLOSED, asked(path="/health")) == 200
