@@ -32,7 +32,7 @@ class Family(Frozen):
 
     @property
     def runs_here(self) -> bool:
-        """Return whether the Python of this process is new enough."""
+        """Tell whether the Python of this process is new enough."""
         return sys.version_info >= tuple(map(int, self.python.split(".")))
 
 

@@ -21,5 +21,5 @@ _HEARD = {
 
 
 def hears(backend: str, language: str) -> bool:
-    """Return whether a backend with some model of it may know a language (BCP-47); `run` asks the model itself."""
+    """Tell whether some model of a backend may know a language (BCP-47). The stage asks the loaded model itself."""
     return primary(language) in _HEARD.get(backend, {primary(language)})
