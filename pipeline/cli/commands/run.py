@@ -72,6 +72,9 @@ def sync(arguments: SyncSubtitles) -> CommandResult:
     if arguments.output and is_subtitle(arguments.output):
         text = f"`-o` names a folder, and {arguments.output} is the name of a subtitle file"
         raise UsageError("sync.output", text, hint="the result goes to a file in the folder of the film: `-o out`")
+    if is_subtitle(arguments.media):
+        text = f"the film comes first, and {arguments.media} is the name of a subtitle file"
+        raise UsageError("sync.film", text, hint="`./reel sync FILM SUBTITLE`, as `./reel sync film.mkv film.en.srt`")
     project = project_of(arguments)
     is_file = names_a_file(arguments.subtitles)
     mode = "none" if is_file else arguments.subtitles

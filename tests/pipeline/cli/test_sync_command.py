@@ -48,6 +48,7 @@ def test_a_file_of_the_user_under_the_name_of_the_result_stays(reel: Reel, film:
     [
         (["film.mp4", "nowhere.srt"], "subtitles.missing", 4),
         (["film.mp4"], "usage.missing", 2),
+        (["film.en.srt", "film.mp4"], "sync.film", 2),
         (["film.mp4", "film.en.srt", "-o", "result.srt"], "sync.output", 2),
     ],
 )
