@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.errors import Missing
@@ -25,7 +25,7 @@ from pipeline.model_cache.fetch import parallel
 from pipeline.model_cache.fetch.pieces import drop_pieces, fetched_bytes, gaps, piece_at, pieces_of, ready
 from pipeline.model_cache.fetch.width import Width
 from pipeline.model_cache.manifest import HubSource, LockedFile, LockedModel, Model, lock_text
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 from tests.fakes.fetch_one import WIDE
 from tests.fakes.hub import Fault, Hub, serve
 from tests.fakes.verified import wrong_files
@@ -221,7 +221,7 @@ def test_refusals_only_take_connections_away(refused: list[bool]) -> None:
     assert width.count == 1
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(data=st.data(), size=st.integers(1, 4000), reached=st.integers(0, 4000))
 def test_beginning_pieces_and_gaps_are_together_every_byte_once(data: st.DataObject, size: int, reached: int) -> None:
     content, reached = random.Random(size).randbytes(size), min(reached, size)

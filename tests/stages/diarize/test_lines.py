@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stages.diarize.lines import LEAST_LINE_MS, lines_of
+from tests.conftest import examples
 
 BANDS = 40
 Floats = NDArray[np.float32]
@@ -27,7 +28,7 @@ def lengths(count: int) -> NDArray[np.int64]:
     return np.full(count, 4_000, dtype=np.int64)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(st.lists(st.booleans(), min_size=2, max_size=40), st.integers(0, 99))
 def test_a_telephone_is_a_line_of_its_own_wherever_it_is_heard(calls: list[bool], seed: int) -> None:
     calls = [*calls, *[True, False] * 3]
@@ -35,7 +36,7 @@ def test_a_telephone_is_a_line_of_its_own_wherever_it_is_heard(calls: list[bool]
     assert found.tolist() == [int(call != calls[0]) for call in calls]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(0.4)
 @given(st.integers(1, 60), st.integers(0, 99))
 def test_one_microphone_is_one_line(count: int, seed: int) -> None:
     assert not lines_of(pieces([STUDIO] * count, seed), lengths(count)).any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain, pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue
@@ -14,6 +14,7 @@ from shared.text.guide_limits import GuideParams
 from stages.subtitle.layout import LayoutEngine
 from stages.subtitle.spoken_times import time_translation
 from stages.subtitle.stage import LayoutOptions
+from tests.conftest import examples
 from tests.joining import joining
 from tests.stages.subtitle.test_stage import talk, transcripts
 
@@ -52,7 +53,7 @@ def speeches(draw: st.DrawFn) -> tuple[list[list[Word]], list[str]]:
     return said, told
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(speeches(), st.data())
 def test_a_translated_sentence_begins_and_ends_with_the_one_that_was_spoken(
     speech: tuple[list[list[Word]], list[str]], data: st.DataObject
@@ -71,7 +72,7 @@ def test_a_translated_sentence_begins_and_ends_with_the_one_that_was_spoken(
         at += len(own)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(1)
 @given(
     transcripts(), st.lists(st.sampled_from(["Sim.", "Não é", "longe daqui, sim.", "", "Uma. Duas. Três."]), min_size=6)
 )

@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue, CueSheet
@@ -128,7 +128,7 @@ def test_no_character_is_lost_invented_or_cut(transcript: Transcript, limits: Li
     assert at == len(text)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(0.5)
 @given(transcripts(), any_limits())
 def test_the_same_words_give_the_same_bytes(transcript: Transcript, limits: Limits) -> None:
     one, other = (ENGINE.lay_out(transcript, None, limits) for _ in range(2))
@@ -244,7 +244,7 @@ def sentences(draw: st.DrawFn) -> str:
     return f"{' '.join(words).capitalize()}."
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(st.lists(sentences(), min_size=2, max_size=6), st.lists(st.sampled_from([0, 0, 400, 1200]), min_size=60))
 def test_a_cue_ends_neither_after_the_first_words_of_a_sentence_nor_after_a_word_that_binds(
     texts: list[str], pauses: list[int]

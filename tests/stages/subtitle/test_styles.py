@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.documents.cue import Cue, CueSheet, Place, Style
@@ -20,6 +20,7 @@ from stages.subtitle.stage import SubtitleInputs, SubtitleParams, run
 from stages.toolkit.cues.styles import Run, place_of, runs_of, styled
 from stages.toolkit.formats.reader import read
 from stages.toolkit.formats.writer import lost, render
+from tests.conftest import examples
 from tests.fakes.listener import Audience
 
 TYPED = {
@@ -81,7 +82,7 @@ def cues(draw: st.DrawFn, *, with_points: bool = False) -> Cue:
 
 
 @pytest.mark.parametrize("kind", ["srt", "vtt", "ass", "ttml"])
-@settings(max_examples=80, deadline=None)
+@examples(0.8)
 @given(data=st.data(), language=st.sampled_from(["en", "ar", "und"]))
 def test_a_look_that_was_written_is_read_again(
     kind: str, data: st.DataObject, language: str, tmp_path_factory: pytest.TempPathFactory

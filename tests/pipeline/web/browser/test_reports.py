@@ -60,8 +60,7 @@ def show(browser: Browser, report: Path) -> Iterator[Show]:
     assert not wrong, wrong
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (390, True)])
 def test_a_report_is_readable_at_any_width_in_light_and_dark_and_axe_finds_no_serious_fault(
     show: Show, width: int, dark: bool
 ) -> None:
@@ -82,11 +81,13 @@ def test_names_and_words_are_shown_as_text(show: Show) -> None:
 
 def test_a_reader_reaches_every_part_by_the_keyboard(show: Show) -> None:
     page = show(390)
-    reached: set[str] = set()
+    left = {"doubts", "guide", "cues", "steps", "materials"}
     for _ in range(400):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.closest('section')?.id ?? document.activeElement.tagName"))
-    assert {"doubts", "guide", "cues", "steps", "materials"} <= reached
+        left.discard(page.evaluate("document.activeElement.closest('section')?.id ?? ''"))
+        if not left:
+            break
+    assert not left
     page.focus("#cues summary")
     before = page.evaluate("document.querySelector('#cues details').open")
     page.keyboard.press("Enter")
