@@ -36,23 +36,9 @@ def hub_error(
     """Return the error for an error response of the hub. `token` says where the user's token comes from; None without
     one."""
     page, kind = f"{hub}/{repo}", headers.get("x-error-code", "")
-    message = headers.get("x-error-message", "")
     answered = f"{address} answered {status}"
-    if status == UNAUTHORISED and token and kind != "RepoNotFound":
-        return FetchError(
-            "hub.bad-token", f"{answered}: the hub does not know the token from {token}",
-            f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
-        )  # fmt: skip
-    if (kind == "GatedRepo" and status == UNAUTHORISED) or (status == UNAUTHORISED and not kind):
-        return FetchError(
-            "hub.no-token", f"{answered}: {repo} requires a token, and there is none",
-            f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
-        )  # fmt: skip
-    if kind == "GatedRepo":
-        return FetchError(
-            "hub.terms", f"{answered}: the account of the token has not accepted the terms of {repo}",
-            f"accept them at {page} with the account that the token belongs to",
-        )  # fmt: skip
+    if (refused := _access_error(status, kind, answered, hub=hub, repo=repo, token=token)) is not None:
+        return refused
     if kind == "RevisionNotFound":
         return FetchError("hub.no-revision", f"{answered}: {repo} no longer has the locked revision", f"see {page}")
     if kind == "EntryNotFound":
@@ -63,7 +49,7 @@ def hub_error(
         return FetchError(
             "hub.not-found", f"{answered}: {repo} is not there, or is private", f"see whether {page} opens in a browser"
         )
-    if "disabled" in message.lower():
+    if "disabled" in headers.get("x-error-message", "").lower():
         return FetchError("hub.disabled", f"{answered}: the hub has disabled {repo}", f"{page} may say why")
     if status == FORBIDDEN and token:
         return FetchError(
@@ -80,6 +66,29 @@ def hub_error(
             f"see what {page} shows in a browser: a proxy in between may refuse it; the setting `hub` is {hub}",
         )  # fmt: skip
     return FetchError("hub.down", answered, "try again later; the part already downloaded is kept")
+
+
+def _access_error(
+    status: int, kind: str, answered: str, *, hub: str, repo: str, token: str | None
+) -> FetchError | None:
+    """Return the error if the hub refuses the user's token, requires one, or requires its terms to be accepted."""
+    page = f"{hub}/{repo}"
+    if status == UNAUTHORISED and token and kind != "RepoNotFound":
+        return FetchError(
+            "hub.bad-token", f"{answered}: the hub does not know the token from {token}",
+            f"make a new token at {hub}/settings/tokens and put it there, or remove the old one",
+        )  # fmt: skip
+    if status == UNAUTHORISED and kind in {"GatedRepo", ""}:
+        return FetchError(
+            "hub.no-token", f"{answered}: {repo} requires a token, and there is none",
+            f"accept the terms at {page}, make a token at {hub}/settings/tokens, and put it into config/secrets.json",
+        )  # fmt: skip
+    if kind == "GatedRepo":
+        return FetchError(
+            "hub.terms", f"{answered}: the account of the token has not accepted the terms of {repo}",
+            f"accept them at {page} with the account that the token belongs to",
+        )  # fmt: skip
+    return None
 
 
 def no_answer_error(address: str, error: Exception) -> FetchError:
