@@ -227,15 +227,16 @@ class ItemTracker:
         if self.plan.partial:
             return []
         assert item.rules, "an item that is published already is not published again"
-        finished = FinishedJob(item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing)
+        finished = FinishedJob(
+            item.media, item.digest, self.plan, self.results, item.plan_digest, self.missing, item.edits
+        )
         try:
             self.media.verify()
             if missing := [place.name for place in self._to_publish() if not place.exists()]:
                 return missing
-            corrected = {edit: self.edits.path(item.digest, edit.sha256) for edit in item.edits}
             if item.rules.beside:
                 take_over(item.media, item.digest)
-            self._published = publish(finished, item.folder, corrected, item.rules)
+            self._published = publish(finished, item.folder, item.rules)
         except MediaChanged as error:
             self.not_published(error)
         except ObjectDamaged as error:

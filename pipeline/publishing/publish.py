@@ -43,7 +43,7 @@ class FinishedJob:
     """Results of a media file that a run has finished.
 
     `missing` are the outputs that it could not make, as `step.role`, with the code of the error. `plan_digest`
-    identifies everything but the media file that decides the results.
+    identifies everything but the media file that decides the results. `edits` are corrections that they may contain.
     """
 
     media: Path
@@ -52,6 +52,7 @@ class FinishedJob:
     results: Mapping[str, StoredResult]
     plan_digest: str = ""
     missing: Mapping[str, str] = field(default_factory=dict)
+    edits: Sequence[Edit] = ()
 
 
 @dataclass(frozen=True)
@@ -117,23 +118,20 @@ class _Output:
             raise object_damaged(self.file)
 
 
-def publish(finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> PublishedFiles:
+def publish(finished: FinishedJob, folder: Path, rules: Rules) -> PublishedFiles:
     """Publish every output of the plan into `folder`, and delete the files of the earlier job that this one lacks.
 
-    `corrected` maps the corrections that the results contain to their paths. Raises `ObjectDamaged` for a content that
-    does not have its digest.
+    Raises `ObjectDamaged` for a content that does not have its digest.
     """
-    outputs = _outputs(finished, corrected, rules)
+    outputs = _outputs(finished, rules)
     while True:
         try:
-            return _publish_into(folder, finished, outputs, corrected, rules)
+            return _publish_into(folder, finished, outputs, rules)
         except FolderTaken:
             folder = rules.elsewhere(folder)
 
 
-def _publish_into(
-    folder: Path, finished: FinishedJob, outputs: Sequence[_Output], corrected: Mapping[Edit, Path], rules: Rules
-) -> PublishedFiles:
+def _publish_into(folder: Path, finished: FinishedJob, outputs: Sequence[_Output], rules: Rules) -> PublishedFiles:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:  # a file has that name
@@ -144,7 +142,7 @@ def _publish_into(
                 sweep(place)
         for attempt in range(1, _MOST_ATTEMPTS + 1):
             try:
-                return _Attempt(finished, folder, corrected, rules).publish(outputs)
+                return _Attempt(finished, folder, rules).publish(outputs)
             except FileExistsError:  # created after the check
                 if attempt == _MOST_ATTEMPTS:
                     raise
@@ -154,13 +152,13 @@ def _publish_into(
 class _Attempt:
     """Attempt to publish into a folder, based on its present content."""
 
-    def __init__(self, finished: FinishedJob, folder: Path, corrected: Mapping[Edit, Path], rules: Rules) -> None:
+    def __init__(self, finished: FinishedJob, folder: Path, rules: Rules) -> None:
         self._finished, self._folder, self._rules = finished, folder, rules
         if not may_take(folder, finished.media, finished.digest, rules.batch, replace=rules.replace):
             raise FolderTaken
         self._before = read_job(folder)
         self._over = is_regular(folder / JOB)
-        self._corrected = {edit.origin for edit in corrected}  # the newest correction contains the earlier ones
+        self._corrected = {edit.origin for edit in finished.edits}  # the newest correction contains the earlier ones
         self._contents = FolderContents(folder, rules.batch, rules.untouched)
 
     def publish(self, outputs: Sequence[_Output]) -> PublishedFiles:
@@ -262,7 +260,7 @@ def _published_files(folder: Path, chosen: Sequence[tuple[_Output, Target]]) -> 
     )
 
 
-def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules) -> list[_Output]:
+def _outputs(finished: FinishedJob, rules: Rules) -> list[_Output]:
     """Return the outputs that the plan publishes and that were made, each with a name of its own."""
     found: dict[str, _Output] = {}
     for publication in finished.plan.publications:
@@ -277,7 +275,7 @@ def _outputs(finished: FinishedJob, corrected: Mapping[Edit, Path], rules: Rules
             if stem + tail not in found:
                 requested = RequestedFile(stem, tail, file.sha256, file.size)
                 found[stem + tail] = _Output(requested, publication.origin, file, rules.store.path(file))
-    return [_with_correction(output, finished, corrected) for output in found.values()]
+    return [_with_correction(output, finished) for output in found.values()]
 
 
 def _report_file(content: bytes) -> _Output:
@@ -292,10 +290,10 @@ def _has_subtitles(result: StoredResult, rules: Rules) -> bool:
     return any(is_covered(language, existing) for existing in rules.has)
 
 
-def _with_correction(output: _Output, finished: FinishedJob, corrected: Mapping[Edit, Path]) -> _Output:
+def _with_correction(output: _Output, finished: FinishedJob) -> _Output:
     """Return the output with the digests of the corrected files that it may replace, because it contains their
     corrections."""
-    for edit in corrected:
+    for edit in finished.edits:
         if edit.origin != output.origin or not edit.applies(finished.results):
             continue
         accepted = output.requested.accepted | {edit.sha256}

@@ -60,4 +60,4 @@ class Publisher:
             self.store, {}, batch, names, lambda taken: folders.take_other(taken, self.film, self.digest, names),
             untouched=untouched.__contains__, replace=replace,
         )  # fmt: skip
-        return publish(FinishedJob(self.film, self.digest, plan, results), folder, {}, rules)
+        return publish(FinishedJob(self.film, self.digest, plan, results), folder, rules)

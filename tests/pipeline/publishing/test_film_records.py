@@ -54,7 +54,7 @@ class BesideFilms:
         rules = Rules(self.store, {}, self.batch, RULES, lambda taken: taken, beside=True, replace=replace)
         folder = self._folders.take(film, digest, RULES)
         take_over(film, digest)
-        return publish(FinishedJob(film, digest, plan, {"step": result}, "plan", missing), folder, {}, rules)
+        return publish(FinishedJob(film, digest, plan, {"step": result}, "plan", missing), folder, rules)
 
 
 def test_a_film_takes_no_record_over_from_a_film_that_is_there(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_the_record_says_which_lock_each_model_is_from(tmp_path: Path) -> None:
         one.store, MODELS, batch, names, lambda taken: folder,
         origin=lambda model: "here" if model == "whisper" else "shipped",
     )  # fmt: skip
-    publish(FinishedJob(one.film, one.digest, plan, {"step0": one.result("k", [("x.mkv", b"x")])}), folder, {}, rules)
+    publish(FinishedJob(one.film, one.digest, plan, {"step0": one.result("k", [("x.mkv", b"x")])}), folder, rules)
     job = read_job(folder)
     assert job is not None
     assert job.steps["step0"]["locked"] == {"whisper": "here", "aligner": "shipped"}
