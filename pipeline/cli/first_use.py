@@ -31,10 +31,10 @@ def with_accepted_code(looked_up: LookupResult, models: ModelCache) -> LookupRes
     code = code_to_accept(looked_up.found, models)
     if not code or agreed(_QUESTION, shown_code(code, models), yes=False):
         return looked_up
-    return without_code(looked_up, code)
+    return _without_code(looked_up, code)
 
 
-def without_code(looked_up: LookupResult, code: Mapping[str, LockedModel]) -> LookupResult:
+def _without_code(looked_up: LookupResult, code: Mapping[str, LockedModel]) -> LookupResult:
     """Move these models from those found to those refused."""
     return LookupResult(
         {name: model for name, model in looked_up.found.items() if name not in code},

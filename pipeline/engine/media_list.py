@@ -80,7 +80,6 @@ _ORDERS: dict[str, Callable[[Request], object]] = {
     "oldest": _changed_ns,
     "newest": lambda request: -_changed_ns(request),
 }
-ORDERS = tuple(_ORDERS)
 
 
 def find_media(arguments: Sequence[str], media_root: Path, walk: FolderWalk) -> list[Path]:
