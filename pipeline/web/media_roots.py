@@ -72,13 +72,13 @@ class MediaRoots:
             folder = self._within(name)
             entries = sorted(os.scandir(folder), key=lambda entry: _in_order(entry.name))
             shown = [entry for entry in entries if not entry.name.startswith(".")]
-            found = [one for entry in shown if (one := self._entry(entry, suffixes))]
+            found = [listed for entry in shown if (listed := self._entry(entry, suffixes))]
         except NotADirectoryError as error:
             raise Refused(422, "serve.path", "the path is not that of a folder") from error
         except (OSError, ValueError, RuntimeError) as error:
             raise Refused(404, "media.missing", "there is no such folder in the media folders") from error
-        folders = tuple(one for one in found if one.bytes is None)
-        files = tuple(one for one in found if one.bytes is not None)
+        folders = tuple(entry for entry in found if entry.bytes is None)
+        files = tuple(entry for entry in found if entry.bytes is not None)
         parent = str(folder.parent) if folder not in self.folders else ""
         return Listing(str(folder), parent, folders[:LISTED], files[:LISTED], max(len(files) - LISTED, 0))
 

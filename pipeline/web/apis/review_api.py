@@ -251,8 +251,8 @@ def _state(draft: OpenDraft) -> dict[str, Any]:
 def _turned_back(made: Revision) -> dict[str, Any]:
     if made.undoes is None and made.redoes is None:
         return {}
-    operations = [one.model_dump(mode="json") for one in made.operations]
-    return {"operations": operations, "items": [one.id for one in made.operations]}
+    operations = [operation.model_dump(mode="json") for operation in made.operations]
+    return {"operations": operations, "items": [operation.id for operation in made.operations]}
 
 
 def _batch_of(body: dict[str, Any]) -> str:
@@ -278,19 +278,19 @@ def _operations_of(given: object) -> tuple[Operation, ...]:
 def _check(operations: Sequence[Operation], draft: OpenDraft) -> None:
     """Raise `Refused` for an operation that no page would send."""
     tracks = {track.id for track in draft.base.tracks}
-    for one in operations:
-        if mistake := _mistake(one, tracks):
-            raise Refused(422, "review.operation", f"{one.id}: {mistake}", more={"id": one.id})
+    for operation in operations:
+        if mistake := _mistake(operation, tracks):
+            raise Refused(422, "review.operation", f"{operation.id}: {mistake}", more={"id": operation.id})
 
 
-def _mistake(one: Operation, tracks: set[str]) -> str | None:
-    kind, rest = track_of(one.id), one.id.partition("/")[2]
+def _mistake(operation: Operation, tracks: set[str]) -> str | None:
+    kind, rest = track_of(operation.id), operation.id.partition("/")[2]
     expected = SpeakerName if kind == SPEAKER else Mark if kind == DOUBT else Cue
     if not rest or not (kind in {SPEAKER, DOUBT} or (kind in tracks and _CUE_ID.fullmatch(rest))):
         return f"expected an id like {next(iter(sorted(tracks)), SPEAKER)}/12, speaker/NAME or doubt/ID"
-    if any(item is not None and not isinstance(item, expected) for item in (one.before, one.after)):
+    if any(item is not None and not isinstance(item, expected) for item in (operation.before, operation.after)):
         return f"the content is not that of a {kind if expected is not Cue else 'cue'}"
-    cue = one.after
+    cue = operation.after
     if not isinstance(cue, Cue):
         return None
     if not 0 <= cue.start_ms < cue.end_ms <= _LONGEST_MS:

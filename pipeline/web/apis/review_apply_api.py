@@ -153,7 +153,7 @@ class ReviewApplyApi:
 
     def _pins_named(self, base: ReviewBase, names: list[str]) -> dict[str, tuple[str, ...]]:
         known = placed_pins(Path(base.folder), self._edits.of(base.media_sha256), self._reviews.store)
-        by_id = {one.pin.id: one for one in known}
+        by_id = {placed.pin.id: placed for placed in known}
         if unknown := [name for name in names if name not in by_id]:
             raise Refused(404, "edits.unknown", f"there is no correction {unknown[0]}")
         found: dict[str, tuple[str, ...]] = {}
@@ -162,11 +162,11 @@ class ReviewApplyApi:
         return found
 
 
-def _change(track: str, one: Change) -> dict[str, Any]:
+def _change(track: str, change: Change) -> dict[str, Any]:
     sides = {side: [cue.model_dump(mode="json") for cue in cues] for side, cues in
-             (("before", one.before), ("after", one.after))}  # fmt: skip
-    return {"track": track, "start_ms": one.start_ms, "end_ms": one.end_ms, **sides, "by": one.by}
+             (("before", change.before), ("after", change.after))}  # fmt: skip
+    return {"track": track, "start_ms": change.start_ms, "end_ms": change.end_ms, **sides, "by": change.by}
 
 
-def _pin(one: PlacedPin) -> dict[str, Any]:
-    return {"file": one.edit.name, "language": one.edit.language, **one.pin.model_dump(mode="json")}
+def _pin(placed: PlacedPin) -> dict[str, Any]:
+    return {"file": placed.edit.name, "language": placed.edit.language, **placed.pin.model_dump(mode="json")}

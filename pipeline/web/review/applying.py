@@ -112,16 +112,16 @@ def _record(base: ReviewBase, reviews: Reviews) -> Job:
     return record
 
 
-def _kept(draft: OpenDraft, one: Changed) -> OrderedEdit:
+def _kept(draft: OpenDraft, changed: Changed) -> OrderedEdit:
     """Copy an edited file into the draft, since it may be edited again before the job begins."""
-    content = one.path.read_bytes()
+    content = changed.path.read_bytes()
     copy = draft.folder / hashlib.sha256(content).hexdigest()
     if not copy.exists():
         write_atomically(copy, content)
-    before, source = (str(path.absolute()) if path else None for path in (one.before, one.source))
+    before, source = (str(path.absolute()) if path else None for path in (changed.before, changed.source))
     return OrderedEdit(
-        name=one.path.name, origin=one.origin, path=str(copy.absolute()), before=before, language=one.language,
-        source=source,
+        name=changed.path.name, origin=changed.origin, path=str(copy.absolute()), before=before,
+        language=changed.language, source=source,
     )  # fmt: skip
 
 

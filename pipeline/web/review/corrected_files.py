@@ -83,10 +83,10 @@ def _source(draft: OpenDraft, now: Draft) -> str | None:
     if not changed:
         return draft.base.transcript
     transcript = Transcript.read(draft.content(draft.base.transcript))
-    there = [one for one in transcript.segments if not any(_meet(one, cue) for cue in changed)]
-    lost = [one for one in transcript.segments if any(_meet(one, cue) for cue in changed)]
+    there = [segment for segment in transcript.segments if not any(_meet(segment, cue) for cue in changed)]
+    lost = [segment for segment in transcript.segments if any(_meet(segment, cue) for cue in changed)]
     shown = [cue for track in draft.base.tracks if track.spoken for _, cue in cues_of(now, track.id)]
-    shown = [cue for cue in shown if any(_meet(one, cue) for one in lost)]
+    shown = [cue for cue in shown if any(_meet(segment, cue) for segment in lost)]
     made = [Segment(id=0, text=" ".join(cue.lines), start_ms=cue.start_ms, end_ms=cue.end_ms) for cue in shown]
     ordered = sorted([*there, *made], key=lambda one: (one.start_ms, one.end_ms))
     numbered = tuple(one.model_copy(update={"id": number}) for number, one in enumerate(ordered))
@@ -97,8 +97,8 @@ def _lines(cue: Cue | None) -> tuple[str, ...]:
     return cue.lines if cue else ()
 
 
-def _meet(one: Segment, cue: Cue) -> bool:
-    return one.start_ms < cue.end_ms and cue.start_ms < one.end_ms
+def _meet(segment: Segment, cue: Cue) -> bool:
+    return segment.start_ms < cue.end_ms and cue.start_ms < segment.end_ms
 
 
 def _sheet(draft: OpenDraft, track: ReviewTrack, now: Draft, names: Mapping[str, str]) -> CueSheet:

@@ -81,7 +81,9 @@ def applied(draft: Draft, operations: Iterable[Operation]) -> dict[str, Item]:
 
 def inverse(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     """Return the operations that take these back."""
-    return tuple(Operation(id=one.id, before=one.after, after=one.before) for one in reversed(operations))
+    return tuple(
+        Operation(id=operation.id, before=operation.after, after=operation.before) for operation in reversed(operations)
+    )
 
 
 def to_undo(revisions: Sequence[Revision]) -> Revision | None:
