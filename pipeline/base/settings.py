@@ -148,7 +148,7 @@ class Settings(Frozen):
     def _limit(cls, value: object) -> str:
         text = str(value)
         if text not in {"auto", "none"} and size_in(text) is None:
-            raise ValueError("expected a size like 50GB, or auto, or none")
+            raise ValueError("expected a size in MB, GB or TB, such as 50GB, or auto, or none")
         return text
 
     @field_validator("recipe", "guide", "glossary", "subtitles", "output_dir", "cache_dir", "results_dir", "index_dir")

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from pipeline.base.display import counted
+from pipeline.base.display_paths import shown
 from pipeline.base.errors import EXIT_FAILED, EXIT_OK, BadInput, ReelError
 from pipeline.cli.arguments import CommandResult, project_of, table
 from pipeline.cli.options.single import CheckSubtitles
@@ -55,9 +56,10 @@ class _ComparedWith:
 
 def check(arguments: CheckSubtitles) -> CommandResult:
     """Check every file; an unreadable file does not stop the others."""
-    for name in [*arguments.inputs, *filter(None, (arguments.media, arguments.reference))]:
-        if not Path(name).is_file():
-            raise BadInput("check.missing", f"{name} is not there, or is not a file")
+    for path in map(Path, [*arguments.inputs, *filter(None, (arguments.media, arguments.reference))]):
+        if not path.is_file():
+            what = "is not a file" if path.exists() else "is not there, expected a file"
+            raise BadInput("check.missing", f"{shown(path)} {what}", hint="check the spelling; quote names with spaces")
     project = project_of(arguments)
     options = project.planner.options()
     steps = [_step(options, arguments.language or language_in_file_name(Path(name).name)) for name in arguments.inputs]

@@ -133,3 +133,13 @@ def test_files_may_stand_on_both_sides_of_a_flag(capsys: pytest.CaptureFixture[s
     _, arguments = parse(["run", "a.mkv", "--to", "pt", "b.mkv"])
     assert isinstance(arguments, RunMedia)
     assert arguments.media == ("a.mkv", "b.mkv")
+
+
+@pytest.mark.parametrize(("name", "says"), [("none.srt", "is not there"), ("", "is not a file")])
+def test_a_file_to_check_that_is_none_is_told_apart_from_one_that_is_missing(
+    tmp_path: Path, name: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tmp_path / name)]) == 4
+    told = capsys.readouterr().err
+    assert says in told
+    assert "[check.missing]" in told
