@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -96,12 +97,16 @@ def test_settings_that_cannot_be_read_are_part_of_the_greeting(
 @pytest.mark.parametrize(
     ("words", "spared"),
     [("--help", "dataclasses pydantic rich pipeline.cli.options.jobs"), ("run --help", "pydantic rich"),
-     ("help models fetch", "pydantic rich")],
+     ("help models fetch", "pydantic rich"), ("--version", "pydantic rich"),
+     ("runs list", "pipeline.plan.registry pipeline.engine.project pipeline.publishing.run_report.job_facts")],
 )  # fmt: skip
-def test_help_imports_no_library(words: str, spared: str) -> None:
+def test_a_command_imports_only_what_it_shows(words: str, spared: str, tmp_path: Path) -> None:
     script = (
         f"import sys; from pipeline.cli.main import main; main({words.split()});"
         f"print({{*{spared.split()}}} & {{*sys.modules}})"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    environ = {**os.environ, "REEL_PROJECT": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environ, cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.splitlines()[-1] == "set()"
