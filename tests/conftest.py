@@ -20,20 +20,20 @@ from shared.stage import CORE_ENVIRONMENT
 from tests.in_process import can_run_here, run_here
 from tests.together import Together
 
-# How long an example takes says how busy the machine is; no claim of ours depends on it.
+# An example has no deadline: its time depends on the load of the machine.
 settings.register_profile("all", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=30)
 settings.load_profile("all")
 
-# Where it is true, reel locks no model at first use. A test says so itself; which service runs it decides nothing.
+# Where CI is true, reel locks no model at first use. A test that needs it sets it itself.
 os.environ.pop("CI", None)
 
-# A shell that starts us in the background has us ignore interrupts, and so would all that tests start.
+# A process that a shell starts in the background ignores interrupts, and its children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
-_WORKER_BYTES = 5 << 30  # two stage processes at a time, and a library such as NeMo takes two of these
+_WORKER_BYTES = 5 << 30  # for a process that runs tests: it has two stage processes at a time; NeMo's take 2.5 GB each
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,15 +48,15 @@ def examples(times: float) -> settings:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return how many processes run the tests: one a core, and one more among the slow ones where memory allows. Those
-    wait for a fifth to a quarter of their time: for a library that hangs, a process that ends, another machine."""
+    """Return the number of processes that run the tests: one for each core, and one more for the slow tests if there is
+    memory for it, because these wait for a fifth to a quarter of their time."""
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     quick = config.getoption("markexpr") == "not slow"
     return cores if quick or psutil.virtual_memory().total < _WORKER_BYTES * (cores + 1) else cores + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Together:
-    """Return the scheduler that decides who runs what, where several processes run tests."""
+    """Return the scheduler that assigns tests to the processes."""
     return Together(config, log)
 
 
@@ -64,7 +64,7 @@ _REAL = ROOT / "tests" / "real"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow by what it uses. What takes long comes first: many small files even out the end."""
+    """Mark the slow tests, and run them first, so that short tests fill the time in which the last process ends."""
     for item in items:
         smoke = item.get_closest_marker("smoke") is not None
         if is_slow(item.path, getattr(item, "fixturenames", ()), smoke=smoke):

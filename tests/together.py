@@ -1,4 +1,4 @@
-"""Which tests stay together in one process, where several run them side by side."""
+"""Keep tests that share costly fixtures in one process, where several processes run the tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CASE = re.compile(r"\[([a-z]+)-([^\]]+)\]$")  # a stage, one of its backends, a
 
 
 class Together(LoadScopeScheduling):
-    """Those that share costly fixtures do: the tests of a file, and all that is asked about one environment's backends.
+    """Keeps together the tests of a file, those of the backends of one environment, and those of the sources.
 
     xdist's own groups by mark are of no use with pytest 9.2: it writes them into a name that is no longer read.
     """

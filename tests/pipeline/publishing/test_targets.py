@@ -73,8 +73,9 @@ def test_a_name_is_free_or_reels_own_unless_the_user_gives_others_up(
     assert chosen(view, published, replace=True) == replaced
 
 
-def test_equal_length_or_equal_content_alone_is_not_the_same_file() -> None:
-    assert chosen(View({NAME: "few"})) == (FREE, Answer.CREATE)
+def test_a_file_of_equal_length_is_not_the_same_file() -> None:
+    assert len(NEW) == len("few")
+    assert Targets(Published(), View({NAME: "few"}), RULES).choose(wanted()) == Target(NAME, FREE, Answer.CREATE)
 
 
 def test_a_correction_is_replaced_only_by_a_file_that_contains_it() -> None:
