@@ -106,9 +106,10 @@ def _obstacles(due: Sequence[Step], installed: Installation) -> list[ReelError]:
     models = installed.models.with_locked({})
     models.policy = replace(models.policy, tries=1, timeout_s=_PREVIEW_TIMEOUT_S)
     names = with_needs(needed_models(due, models, offline=offline), models.models)
+    found: list[ReelError] = []
     try:
-        found: list[ReelError] = [*obstacles(names, models, lambda event: None, offline=offline).values()]
+        found += obstacles(names, models, lambda event: None, offline=offline).values()
         models.check_space(names)
     except (Missing, UsageError) as error:  # no space, or a token that cannot be used
-        return [*found, error] if isinstance(error, Missing) else [error]
+        found.append(error)
     return found
