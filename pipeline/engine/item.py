@@ -326,7 +326,7 @@ def _unused_correction(edit: Edit, language: str | None) -> str:
 
 
 def publishing_notes(published: PublishedFiles, rules: Rules | None) -> list[str]:
-    """Return the notes for the user about published files: those that were kept, renamed or shortened."""
+    """Return the notes for the user about published files: those that were kept, renamed, shortened or removed."""
     texts = [
         f"{path.name} was edited since it was published, so it is kept; `--continue` takes corrections of subtitles"
         " and transcripts in; delete the file to get the new one"
@@ -348,6 +348,11 @@ def publishing_notes(published: PublishedFiles, rules: Rules | None) -> list[str
         )
     if published.shortened:
         texts.append(f"these names were too long for the disk and were cut: {_names(published.shortened)}")
+    if published.removed:
+        texts.append(
+            f"{shown(published.folder)} holds the files of the last job alone, so {_names(published.removed)} of the"
+            " job before went; its command makes them again from the store, and `-o` keeps two jobs apart"
+        )
     return texts
 
 

@@ -88,7 +88,8 @@ class PublishedFiles:
 
     `edited` are those that the user has changed, so that they were kept. `theirs` are files of other people that have
     the names of reel's files, and `renamed` are reel's files that got other names because of them. `shortened` are
-    files whose names were too long for the disk.
+    files whose names were too long for the disk. `removed` are files of the earlier job in the folder that this one
+    does not make.
     """
 
     folder: Path
@@ -97,6 +98,7 @@ class PublishedFiles:
     theirs: tuple[Path, ...] = ()
     renamed: tuple[Path, ...] = ()
     shortened: tuple[Path, ...] = ()
+    removed: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,10 +181,11 @@ class _Attempt:
         for output, target in chosen:
             if target.answer in {Answer.CREATE, Answer.REPLACE}:
                 output.put(place_of(self._folder, target.name), over=target.answer is Answer.REPLACE)
-        for name in left:
-            place_of(self._folder, name).unlink(missing_ok=True)
+        removed = [place_of(self._folder, name) for name in left]
+        for path in removed:
+            path.unlink(missing_ok=True)
         write_job(self._folder, job, over=True)
-        return _published_files(self._folder, chosen)
+        return replace(_published_files(self._folder, chosen), removed=tuple(removed))
 
     def _lost(self, outputs: Sequence[_Output]) -> dict[str, str]:
         """Return the corrections that exist only in the folder: reel has lost them, or no output contains them."""

@@ -34,6 +34,15 @@ def test_the_result_is_a_new_file_and_a_report(reel: Reel, film: Path) -> None:
     assert steps, "the results are kept"
 
 
+def test_files_of_another_job_that_leave_the_folder_are_named(reel: Reel, film: Path) -> None:
+    run = ("run", film, "--no-film")
+    assert "of the job before went" not in reel(*run, extra=STUB).stderr
+    done = reel("sync", film, film.with_suffix(".en.srt"), extra=STUB)
+    assert "film.en.vtt" in next(line for line in done.stderr.splitlines() if "of the job before went" in line)
+    reel(*run, extra=STUB)
+    assert (reel.out / "film" / "film.en.vtt").is_file()  # the command makes them again, as the note says
+
+
 def test_a_file_of_the_user_under_the_name_of_the_result_stays(reel: Reel, film: Path) -> None:
     theirs = reel.out / "film" / "film.en.srt"
     theirs.parent.mkdir(parents=True)
