@@ -213,7 +213,7 @@ def _note(job: SyncJob, sheet: CueSheet, report: SyncReport) -> None:
 
 STAGE = Stage(
     name="sync",
-    version=2,
+    version=3,
     summary="put an existing subtitle in step with what is heard",
     inputs=SyncInputs,
     params=SyncParams,

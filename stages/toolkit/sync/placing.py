@@ -24,6 +24,12 @@ _SAME_SPEED = 2e-4  # the largest distance of a speed from 1 that counts as 1
 _NEAR_MS = 500  # words so far outside their cue still count as inside
 _SURE_SHARE = 0.5  # of a cue's words: if so many were recognised, their times count, wherever they are
 _SURE_WORDS = 3
+_WHOLE_SHARE = 0.75  # of a cue: with so many of its words, it was not taken for another one that is said alike
+_FIRST_WORDS = 0.5  # the weight of a start that one of the first three words gives
+# A cue whose first words are recognised so far from where its neighbours put it slipped alone, although later words of
+# it are heard while it is shown. In 49 made-up films with one line off by 1.2 to 3 s, 34 lines were put right for 12
+# without this rule, and none of 2,900 others was moved.
+_LEAST_SLIP_MS = 1_000
 _FARTHEST_SLIP_MS = 5_000  # a single cue does not slip farther: the same words are spoken there too
 
 Basis = Literal["rhythm", "words", "neighbours", "nowhere"]
@@ -109,7 +115,10 @@ def _start(
     length = piece.speed * (cue.end_ms - cue.start_ms)
     near = sum(expected - _NEAR_MS <= word.start_ms <= expected + length + _NEAR_MS for word in match.words)
     sure = len(match.words) >= max(_SURE_WORDS, _SURE_SHARE * match.size)
-    slipped = near * 2 < len(match.words) and abs(match.start_ms - expected) <= _FARTHEST_SLIP_MS
+    off_ms = abs(match.start_ms - expected)
+    is_whole = len(match.words) >= _WHOLE_SHARE * match.size and match.weight >= _FIRST_WORDS
+    begins_elsewhere = is_whole and off_ms > _LEAST_SLIP_MS
+    slipped = (near * 2 < len(match.words) or begins_elsewhere) and off_ms <= _FARTHEST_SLIP_MS
     if sure and (slipped or not has_rhythm(piece)):
         return match.start_ms, "words"
     if has_rhythm(piece):
