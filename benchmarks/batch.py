@@ -142,7 +142,7 @@ def cold(clips: list[Path], folder: Path) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Warm:
-    """What a whole run took: processor time with all of reel, and of the stages' work alone; the busiest worker."""
+    """Cost of a whole run: processor time of all of reel and of the stages' work alone, and the busiest worker."""
 
     wall_s: float
     own_s: float

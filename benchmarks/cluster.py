@@ -1,4 +1,4 @@
-"""What a step costs more on a cluster than on this machine alone: stub steps, one after the other, in both.
+"""Measures the extra cost of a step on a cluster: stub steps, one after the other, there and on this machine alone.
 
     .venvs/cluster/bin/python benchmarks/cluster.py ADDRESS [--steps 200]
 

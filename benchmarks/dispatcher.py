@@ -1,4 +1,4 @@
-"""What reel itself costs on many files: stub stages, which do nothing, so that all that is measured is ours.
+"""Measures the overhead of reel on many files: stub stages do nothing, so all measured time is overhead.
 
     .venvs/core/bin/python benchmarks/dispatcher.py [--files 1000] [--planned 10000]
 

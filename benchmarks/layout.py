@@ -1,4 +1,4 @@
-"""What laying out costs: ten hours of words, and five, to see that it grows with the length and no faster.
+"""Measures the layout of ten hours of words and of five: its time must not grow faster than the length.
 
     .venvs/core/bin/python benchmarks/layout.py [--hours 10]
 

@@ -1,4 +1,4 @@
-"""What the orchestrator itself costs: whole processes, best of several, as a person waits for them.
+"""Measures the overhead of the orchestrator: the wall time of whole processes, the best of several.
 
     .venvs/core/bin/python benchmarks/overhead.py [--rounds 5]
 

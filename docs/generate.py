@@ -1,6 +1,6 @@
 """Owns the generated pages of docs/reference: commands, settings, stages, models, environments and the manual page.
 
-    scripts/docs        writes them anew; a test fails when one differs from what the code says
+    scripts/docs        writes them again; a test fails when one differs from what the code says
 
 Nothing here may depend on the machine, the terminal or the Python version: the same tree gives the same pages.
 """

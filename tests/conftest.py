@@ -1,4 +1,4 @@
-"""What all tests share: guards around them, and the command line as a user runs it."""
+"""Fixtures of all tests: guards around them, and the command line as a user runs it."""
 
 from __future__ import annotations
 

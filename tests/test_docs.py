@@ -1,4 +1,4 @@
-"""What the documents say is so: commands run, links resolve, and everything there is is told."""
+"""Documents are true: their commands run, their links resolve, and they name everything there is."""
 
 from __future__ import annotations
 

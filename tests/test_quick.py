@@ -1,4 +1,4 @@
-"""What `./scripts/test` runs by itself asks for no stage environment: a test is slow by what it uses."""
+"""The tests that `./scripts/test` runs need no stage environment: a test is slow by what it uses."""
 
 from __future__ import annotations
 

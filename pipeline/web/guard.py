@@ -28,8 +28,8 @@ _UPLOADS = "/api/1/uploads/"
 _JSON = "application/json"
 _PIECES = "application/offset+octet-stream"
 _IN_MEMORY_BYTES = 16 << 20
-"""What is not written to the disk as it comes, such as JSON, is no longer than this. A batch of the review page with
-5,000 operations has about 4 MiB."""
+"""The largest body that is held in memory, such as JSON; others go to the disk as they arrive. 5,000 operations of the
+review page take about 4 MiB."""
 _FORM_COPIES = 2  # a form is first written as it comes, and then to its place
 _AT_ONCE = 500  # requests that are answered; a common limit is 1,024 open files for a process
 

@@ -21,8 +21,8 @@ _API = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>[a-z-]+)(?:/(?
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests whose path holds `match`; `of_ranges`: only of those that ask for
-    a range with an end, as one of several connections does."""
+    """Fault of the next `times` requests whose path holds `match`. `of_ranges`: only requests for a range with an end
+    count, as one of several connections sends them."""
 
     match: str = ""
     times: int = 1

@@ -1,4 +1,4 @@
-"""Who hears from a job in tests of single stages."""
+"""A listener of jobs for tests of single stages."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def tidy(lines: Lines) -> Lines:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request instead of an answer."""
+    """Fault that takes the place of the answer to one request."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -38,7 +38,7 @@ Job = tuple[Mapping[str, Path | tuple[Path, ...]], Mapping[str, JsonValue]]
 
 
 class Material:
-    """What jobs are made from: one media, and what the starter profile makes of it, each part once and when asked."""
+    """Inputs of jobs: one media file, and the results of the starter profile for it, each made once and on demand."""
 
     def __init__(self, media: Path, run: Stages) -> None:
         self.media, self._run = media, run

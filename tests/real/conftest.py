@@ -46,7 +46,7 @@ StageInputs = Mapping[str, Path | tuple[Path, ...]]
 
 @dataclass
 class StageRun:
-    """What a stage left behind."""
+    """Results of a stage that ran."""
 
     folder: Path
     done: protocol.Done
@@ -169,7 +169,7 @@ def run_stage(make_stages: MakeStages) -> Stages:
 
 
 class ServeModels(Protocol):
-    """What the fixture `serve_models` is."""
+    """Type of the fixture `serve_models`."""
 
     def __call__(self, models: Mapping[str, Path], **roles: Mapping[str, str]) -> Project: ...
 

@@ -31,7 +31,7 @@ _LIMIT_S, _HANGS_S, _GRACE_S = 120.0, 0.5, 0.2
 
 
 class Fault(StrEnum):
-    """What happens to the process; its value is the code of the error that tells of it."""
+    """Fault of the process; its value is the code of the error that reports it."""
 
     KILLED = "worker.killed"
     HANGING = "worker.timed-out"
@@ -40,7 +40,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Failed:
-    """What was seen of it. `left` are the processes of the worker that outlived it."""
+    """Observations of a fault. `left` are the processes of the worker that outlived it."""
 
     fault: Fault
     error: ReelError

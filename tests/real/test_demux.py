@@ -1,4 +1,4 @@
-"""What stage `demux` does to real files: time 0, holes, tracks, damage, odd names, and files that are traps."""
+"""Stage `demux` on real files: time 0, holes, tracks, damage, odd names, and hostile files."""
 
 from __future__ import annotations
 

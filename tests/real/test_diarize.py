@@ -1,4 +1,4 @@
-"""Who speaks when, on speech that nobody made for this test and on the sample."""
+"""Stage `diarize` on published recordings and on the sample."""
 
 from __future__ import annotations
 

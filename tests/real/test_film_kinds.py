@@ -1,5 +1,4 @@
-"""What stage `mux` makes of odd films: cut without encoding, of odd sizes, of other pixels, of high dynamic range, and
-of files that are gone."""
+"""Stage `mux` on odd films: cut without encoding, odd sizes, other pixels, high dynamic range, and missing files."""
 
 from __future__ import annotations
 

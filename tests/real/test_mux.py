@@ -1,4 +1,4 @@
-"""What stage `mux` writes: everything the media had, the new subtitles at the right moment, the same bytes."""
+"""Stage `mux` writes all tracks of the film and the new subtitles at the right moment, and always the same bytes."""
 
 from __future__ import annotations
 

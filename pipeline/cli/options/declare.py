@@ -20,7 +20,7 @@ Kind = Literal[
     "file", "folder", "stage", "backend", "model", "environment", "profile", "recipe", "guide", "language", "setting",
     "command", "",
 ]  # fmt: skip
-"""What a flag's value names; shell completion offers these names."""
+"""Kind of thing that the value of a flag names; shell completion offers these names."""
 
 _FLAG = "flag"  # the key of the `Flag` in a field's metadata
 

@@ -164,7 +164,7 @@ class _Transfer:
         return None
 
     def _interrupted(self, reason: Exception) -> TransferInterrupted:
-        """Return the error for a request that ended early. A server that begins anew each time, and ends no later than
+        """Return the error for a request that ended early. A server that starts over each time, and ends no later than
         before, makes no progress: it would be asked for ever."""
         progressed = self.reached > self._furthest
         self._furthest = max(self._furthest, self.reached)

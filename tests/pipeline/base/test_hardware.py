@@ -1,4 +1,4 @@
-"""What a machine can compute with: from the card's own tool, from device files, or nothing; and the profile for it."""
+"""The hardware is read from the tool of the card's driver or from device files, and decides the profile."""
 
 from __future__ import annotations
 

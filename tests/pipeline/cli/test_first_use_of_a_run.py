@@ -1,5 +1,5 @@
-"""What is known of models before a byte of them comes is said by a plan, and by a run before it builds anything; a run
-locks its models before it makes its plan."""
+"""A plan, and a run before it builds anything, say what is known of models that are not there yet. A run locks its
+models before it makes its plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads of an event."""
+"""Reporters turn events into text for people."""
 
 from __future__ import annotations
 

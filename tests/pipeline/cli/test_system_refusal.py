@@ -1,4 +1,4 @@
-"""What the system refuses is one sentence with a way out, whichever command meets it; everything else is a bug."""
+"""Every command reports a refusal of the system in one sentence with a way out. Any other exception is a bug."""
 
 from __future__ import annotations
 

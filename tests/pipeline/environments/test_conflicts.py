@@ -1,4 +1,4 @@
-"""What a lock says about versions, and which reasons of a family hold."""
+"""Locks tell versions, and show whether the reasons for a separate family hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an installer says of its packages becomes events; the rest of it is kept in the log."""
+"""Lines of an installer about packages become events; its log keeps the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with model caches in the field, each with the tests that would fail if it went wrong here.
+"""Failures of model caches in the field, each with the tests that would fail if it happened here.
 
 The failures are those of five pipelines of this kind that people have written about: folders looked for by hand-made
 names, caches split over two roots, offline forced on a partial cache, and so on. Some are tested in this file; the

@@ -1,4 +1,4 @@
-"""What may go is found with its reason; what is needed, young or in use stays."""
+"""Prune finds what may be deleted, with the reason; it keeps what is needed, young or in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend translates a pair, by what is there; and how a job's glossary gets into its plan."""
+"""A backend is chosen by the pair of languages and the models in the cache; a glossary becomes a part of the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may go goes, what a published job uses stays, and damage is found at every byte."""
+"""Prune deletes unused results and keeps those of published jobs; damage is found at every byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kind of disk a folder lies on, from what the kernel tells."""
+"""Network disks are recognised by the kernel's table of mounts."""
 
 from __future__ import annotations
 

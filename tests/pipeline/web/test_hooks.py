@@ -1,4 +1,4 @@
-"""What media servers send, and what becomes of it."""
+"""Notifications of media servers become jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a forced aligner is asked for, and what its answer makes of the words."""
+"""Requests to a forced aligner, and word times from its answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `align` promises: times that hold together, and nothing else changed."""
+"""Stage `align` makes times consistent, and changes nothing else."""
 
 from __future__ import annotations
 

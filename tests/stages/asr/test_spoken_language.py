@@ -1,4 +1,4 @@
-"""Which languages are spoken, by stretches all over a recording."""
+"""The spoken languages are identified by stretches all over a recording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `asr` promises, with a fake engine: what is decoded, where it lands, and what is left out."""
+"""Stage `asr` with a fake engine: what it decodes, the times that it gives, and what it leaves out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `check` finds in subtitle files, and thirty ways in which such a file can be damaged."""
+"""Stage `check` on good subtitle files, and on files damaged in thirty ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken out of a transcript, and that nothing goes without evidence."""
+"""Stage `clean` removes text that was not spoken, and nothing without evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which shorter texts are taken: those that still tell the same, as far as words show that."""
+"""A shorter text of a language model is taken only if its words show that it still tells the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `condense` promises: what is too fast to be read is to be shorter, and nothing else is touched."""
+"""Stage `condense` shortens text that is too fast to read, and touches nothing else."""
 
 from __future__ import annotations
 

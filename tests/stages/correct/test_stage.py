@@ -1,4 +1,4 @@
-"""What stage `correct` makes of a person's corrections: words that stay keep their times, new ones get some."""
+"""Stage `correct` applies a person's corrections: unchanged words keep their times, new ones get some."""
 
 from __future__ import annotations
 

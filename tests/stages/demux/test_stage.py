@@ -1,4 +1,4 @@
-"""What stage `demux` decides, with a fake engine: the track, the mix, the length, and what it refuses."""
+"""Stage `demux` with a fake engine: the choice of the track, the mix, the length, and refusals."""
 
 from __future__ import annotations
 

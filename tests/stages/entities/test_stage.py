@@ -1,4 +1,4 @@
-"""What stage `entities` promises: names brought together, with the times of their words, and a glossary to look at."""
+"""Stage `entities` groups the mentions of a name, with the times of their words, and proposes a glossary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `mux` decides, with a fake engine: which tracks go in, as what, and when no video is made."""
+"""Stage `mux` with a fake engine: which tracks go in, as what, and when no video is made."""
 
 from __future__ import annotations
 

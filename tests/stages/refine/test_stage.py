@@ -1,4 +1,4 @@
-"""What stage `refine` promises: the text that was given comes back under its ids, and what changed is told."""
+"""Stage `refine` returns every segment under its id, and notes what changed."""
 
 from __future__ import annotations
 

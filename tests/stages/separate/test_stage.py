@@ -1,4 +1,4 @@
-"""What stage `separate` promises: it measures, decides, and gives its reason."""
+"""Stage `separate` measures the noise, decides, and gives its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken for a shot change, and how cues keep to one: nothing is lost by it, whatever the times."""
+"""Shot changes are found, and cues keep to them without losing a word, whatever the times."""
 
 from __future__ import annotations
 

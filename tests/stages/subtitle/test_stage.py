@@ -1,4 +1,4 @@
-"""What stage `subtitle` promises for any words at all: order, no character lost, limits where they can be."""
+"""Stage `subtitle` keeps the order and every character of any text, and the limits where that is possible."""
 
 from __future__ import annotations
 

@@ -342,7 +342,7 @@ def test_terms_of_a_window_are_shown_with_it_and_a_line_that_loses_one_stays() -
 
 @dataclass
 class Told:
-    """What a job was told."""
+    """Listener that keeps the warnings of a job."""
 
     warned: list[str] = field(default_factory=list)
     away: list[str] = field(default_factory=list)

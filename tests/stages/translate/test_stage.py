@@ -1,4 +1,4 @@
-"""What stage `translate` promises: one text for each segment, and a plain word about pairs nobody does."""
+"""Stage `translate` makes one text for each segment, and refuses a pair of languages that no backend has."""
 
 from __future__ import annotations
 

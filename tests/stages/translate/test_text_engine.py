@@ -1,4 +1,4 @@
-"""What a model for texts becomes: total over segments, with every term of the glossary, whatever the model does."""
+"""A text model becomes an engine with a text for each segment and every glossary term, whatever the model returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stage `vad` promises, with a fake engine; and the reading and writing of WAV files that all stages share."""
+"""Stage `vad` with a fake engine, and the reading and writing of WAV files that all stages share."""
 
 from __future__ import annotations
 

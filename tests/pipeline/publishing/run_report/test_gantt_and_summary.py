@@ -1,4 +1,4 @@
-"""What is told of a run after its end."""
+"""The chart and the figures of a run that has ended."""
 
 from __future__ import annotations
 
