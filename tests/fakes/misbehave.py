@@ -166,7 +166,7 @@ def _refuse(job: MisbehaveJob) -> None:
 
 
 def _raise(job: MisbehaveJob) -> None:
-    raise LookupError("nobody expected this")
+    raise LookupError("an unexpected error")
 
 
 def _crash_once(job: MisbehaveJob) -> None:

@@ -113,7 +113,7 @@ def test_a_model_whose_bytes_nobody_has_locked_is_not_verified(tmp_path: Path) -
 
 def test_a_cache_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
     (tmp_path / "models").write_text(
-        "a file where a folder should be, which nobody can write into, not even root", encoding="utf-8"
+        "a file in the place of a folder, which not even root can write into", encoding="utf-8"
     )
     problem = Problem("aligner", "aligner.pt", "it is wrong")
     with pytest.raises(Missing) as caught:

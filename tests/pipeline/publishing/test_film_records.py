@@ -80,13 +80,13 @@ def test_subtitles_lie_beside_the_film_where_the_folder_of_records_is_a_link(tmp
     records.mkdir(parents=True)
     (film.parent / ".reel").symlink_to(records)
     foreign = records.parent / "film.en.srt"
-    foreign.write_text("of somebody else, and not beside the film", encoding="utf-8")
+    foreign.write_text("of another user, and not beside the film", encoding="utf-8")
 
     published = BesideFilms(tmp_path, film).run(film, "made", replace=True)
 
     assert published.files == (film.parent / "film.en.srt",)
     assert published.files[0].read_text(encoding="utf-8") == "made"
-    assert foreign.read_text(encoding="utf-8") == "of somebody else, and not beside the film"
+    assert foreign.read_text(encoding="utf-8") == "of another user, and not beside the film"
     assert (records / "film.mkv" / JOB).is_file()
 
 

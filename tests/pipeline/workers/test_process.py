@@ -65,7 +65,7 @@ FAILURES: dict[str, tuple[int, type[ReelError], str, str]] = {
     "lie: above": (0, OutputsInvalid, "outputs.invalid", "outside its folder"),
     "lie: link": (0, OutputsInvalid, "outputs.invalid", "outside its folder"),
     "lie: folder": (0, OutputsInvalid, "outputs.invalid", "no such file"),
-    "raise": (0, StageRaised, "stage.raised", "LookupError: nobody expected this, at tests/fakes/misbehave.py:"),
+    "raise": (0, StageRaised, "stage.raised", "LookupError: an unexpected error, at tests/fakes/misbehave.py:"),
     "segfault": (0, WorkerCrashed, "worker.crashed", "SIGSEGV"),
     "abort": (0, WorkerCrashed, "worker.crashed", "SIGABRT"),
     "abort without memory": (0, OutOfMemory, "stage.out-of-memory", "Insufficient Memory"),

@@ -371,7 +371,7 @@ def test_the_stub_makes_a_cue_for_each_segment(tmp_path: Path) -> None:
     srt, vtt = outputs.files
     assert srt.read_text(encoding="utf-8") == (
         "1\n00:00:00,000 --> 00:00:01,000\n[stub] Hello\n\n2\n00:00:01,200 --> 00:00:02,000\n[stub] you\n\n"
-    ), "nobody takes it for subtitles of the film, or for a file that failed"
+    ), "a stub looks neither like subtitles of the film nor like a file that failed"
     assert [cue.lines for cue in read(vtt).cues] == [("[stub] Hello",), ("[stub] you",)]
 
 
